@@ -1,0 +1,247 @@
+// The dependency engine: variables, tasks, workers. Knows nothing of arrays, operators or Python.
+//
+// A task runs once every earlier writer of what it reads, and every earlier user of what it
+// writes, is done. `Var` holds that order; `push` extends it; the workers carry it out.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#define WEFT_API __attribute__((visibility("default")))
+
+namespace weft {
+
+struct Task;
+struct Var;
+
+// --- errors -----------------------------------------------------------------------------------
+
+// What a failed task leaves in the variables it was to write. Shared by reference count.
+struct ErrorRecord {
+  std::atomic<int> refs{1};
+  std::string message;       // from the task
+  std::string description;   // operator, input shapes
+  uint32_t name = 0;         // interned task name
+  uint32_t site = 0;         // interned push site
+  void* exception = nullptr; // the front end's exception object, released through its hook
+};
+
+WEFT_API void error_retain(ErrorRecord* record);
+WEFT_API void error_release(ErrorRecord* record);
+// The front end says how to let go of ErrorRecord::exception (called without any lock held).
+WEFT_API void set_exception_release(void (*release)(void* exception));
+
+// --- variables --------------------------------------------------------------------------------
+
+// One entry in a variable's queue: task `task` wants `var`.
+struct Dep {
+  Task* task;
+  Var* var;
+  Dep* next;
+  bool write;
+  bool also_reads;  // a written variable whose old value the task needs: carries errors on
+};
+
+// Bits of Var::state. The rest counts the readers that hold the variable.
+constexpr uint32_t kVarLock = 1u;     // short spin lock over the queue
+constexpr uint32_t kVarWriter = 2u;   // a writer holds the variable
+constexpr uint32_t kVarQueued = 4u;   // the queue is not empty
+constexpr uint32_t kVarReader = 8u;   // one reader
+
+struct Var {
+  std::atomic<uint32_t> state{0};
+  std::atomic<int> refs{1};
+  std::atomic<uint64_t> version{0};  // completed writes
+  std::atomic<ErrorRecord*> error{nullptr};
+  Dep* head = nullptr;
+  Dep* tail = nullptr;
+  void (*destroy)(Var* self) = nullptr;
+  uint64_t id = 0;  // for traces and messages; given on first use
+
+  bool try_read() {
+    uint32_t seen = state.load(std::memory_order_relaxed);
+    while (!(seen & (kVarLock | kVarWriter | kVarQueued))) {
+      if (state.compare_exchange_weak(seen, seen + kVarReader, std::memory_order_acquire,
+                                      std::memory_order_relaxed))
+        return true;
+    }
+    return false;
+  }
+  bool try_write() {
+    uint32_t idle = 0;
+    return state.compare_exchange_strong(idle, kVarWriter, std::memory_order_acquire,
+                                         std::memory_order_relaxed);
+  }
+  bool readable() const {  // no earlier write is pending
+    return !(state.load(std::memory_order_acquire) & (kVarWriter | kVarQueued));
+  }
+  bool idle() const { return state.load(std::memory_order_acquire) == 0; }
+};
+
+WEFT_API Var* new_var();
+inline void var_retain(Var* var) { var->refs.fetch_add(1, std::memory_order_relaxed); }
+inline void var_release(Var* var) {
+  if (var->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) var->destroy(var);
+}
+WEFT_API uint64_t var_id(Var* var);
+
+// Give back what try_read/try_write took; wakes whoever was queued meanwhile.
+WEFT_API void release_read_slow(Var* var);
+WEFT_API void release_write_slow(Var* var);
+
+inline void release_read(Var* var) {
+  uint32_t now = var->state.fetch_sub(kVarReader, std::memory_order_acq_rel) - kVarReader;
+  if (now < kVarReader && (now & kVarQueued)) release_read_slow(var);
+}
+
+WEFT_API void clear_error(Var* var);
+WEFT_API void set_error(Var* var, ErrorRecord* record);  // keeps its own reference
+
+inline void release_write(Var* var, bool failed = false) {
+  if (!failed && var->error.load(std::memory_order_relaxed)) clear_error(var);
+  var->version.fetch_add(1, std::memory_order_release);
+  uint32_t only_writer = kVarWriter;
+  if (!var->state.compare_exchange_strong(only_writer, 0, std::memory_order_acq_rel,
+                                          std::memory_order_relaxed))
+    release_write_slow(var);
+}
+
+// --- storage ----------------------------------------------------------------------------------
+
+// A variable with memory behind it. The memory may come when the first task writes it.
+struct Buffer : Var {
+  void* data = nullptr;
+  size_t bytes = 0;
+  int device = 0;
+  void (*free_external)(void* owner) = nullptr;  // memory that is not ours
+  void* owner = nullptr;
+};
+
+WEFT_API Buffer* new_buffer(size_t bytes, int device);  // no memory yet
+WEFT_API Buffer* new_external_buffer(void* data, size_t bytes, int device,
+                                     void (*free_external)(void*), void* owner);
+WEFT_API bool buffer_allocate(Buffer* buffer);  // false: out of memory
+// True when there is memory, allocating it if need be. Only while holding the write side.
+inline bool buffer_ready(Buffer* buffer) { return buffer->data || buffer_allocate(buffer); }
+
+struct PoolStatistics {
+  uint64_t in_use, cached, peak, limit, allocations, system_allocations;
+};
+
+WEFT_API void* pool_allocate(size_t bytes);  // 64-byte aligned; nullptr when out of memory
+WEFT_API void pool_free(void* memory, size_t bytes);
+WEFT_API void pool_empty_cache();
+WEFT_API void pool_set_limit(uint64_t cached_bytes);
+WEFT_API PoolStatistics pool_statistics();
+WEFT_API void pool_reset_peak();
+
+// --- tasks ------------------------------------------------------------------------------------
+
+struct TaskContext {
+  char* error;  // kTaskErrorBytes long; a failing task writes its message here
+  void* exception = nullptr;
+};
+constexpr int kTaskErrorBytes = 512;
+
+using TaskFunction = int (*)(void* argument, TaskContext* context);  // 0, or non-zero: failed
+
+enum TaskFlags : uint32_t {
+  kTaskNeedsGil = 1u,   // the body takes the GIL: its core is lent out while it waits for it
+  kTaskQueue = 2u,      // never run on the pushing thread
+  kTaskInstant = 4u,    // run by whoever makes it ready (internal: waits)
+};
+
+struct TaskSpec {
+  TaskFunction run = nullptr;
+  void (*cleanup)(void* argument) = nullptr;  // always called once, also when skipped
+  void (*describe)(void* argument, std::string* text) = nullptr;  // for error messages
+  void* argument = nullptr;
+  Var* const* reads = nullptr;
+  int n_reads = 0;
+  Var* const* writes = nullptr;  // a variable in both lists is written, and its old value used
+  int n_writes = 0;
+  int device = 0;
+  int priority = 0;
+  double cost_ns = 0;  // estimate; decides between the pushing thread and a worker
+  uint32_t flags = 0;
+  uint32_t name = 0;   // from intern_name
+  uint32_t site = 0;   // from the front end's table of push sites
+};
+
+// Runs the task here and now if all it needs is free and it is cheap; else queues it.
+// Returns true when it ran here. Never blocks.
+WEFT_API bool push(const TaskSpec& spec);
+
+WEFT_API uint32_t intern_name(const char* name);
+WEFT_API const char* name_of(uint32_t name);
+
+// --- waiting ----------------------------------------------------------------------------------
+
+struct WaitRecord;
+// Starts a wait for every earlier write (write_side false) or every earlier use (true) of `var`.
+WEFT_API WaitRecord* begin_wait(Var* var, bool write_side);
+// Starts a wait for everything pushed so far by anyone.
+WEFT_API WaitRecord* begin_wait_all();
+WEFT_API bool wait_for(WaitRecord* record, int milliseconds);  // true: done; < 0 waits forever
+WEFT_API void end_wait(WaitRecord* record);                    // exactly once per begin_
+inline void wait_read(Var* var) {
+  if (var->readable()) return;
+  WaitRecord* record = begin_wait(var, false);
+  wait_for(record, -1);
+  end_wait(record);
+}
+WEFT_API ErrorRecord* take_first_error();  // the first failure since the last call, or nullptr
+
+// A worker about to block lends its core to another thread in between.
+WEFT_API void enter_blocking();
+WEFT_API void leave_blocking();
+
+// --- cores ------------------------------------------------------------------------------------
+
+WEFT_API int core_count();
+WEFT_API void set_core_count(int cores);  // also stops and restarts the workers
+WEFT_API int acquire_cores(int wanted);   // how many this thread may use now, itself included
+WEFT_API void release_cores(int granted);
+// Calls body(context, begin, end) over [0, n) in pieces of at least `grain`, on the free cores.
+WEFT_API void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t),
+                           void* context);
+
+// --- settings and state -----------------------------------------------------------------------
+
+enum class Mode { kThreaded, kNaive };
+struct Settings {
+  std::atomic<int> mode{0};                 // Mode
+  std::atomic<double> inline_cost_ns{8000}; // at most this is run on the pushing thread
+  std::atomic<int64_t> max_pending{16384};  // the pusher waits above this many tasks
+};
+WEFT_API extern Settings settings;
+WEFT_API extern std::atomic<int64_t> pending_tasks;  // pushed and not finished
+
+inline bool should_throttle() {
+  return pending_tasks.load(std::memory_order_relaxed) >
+         settings.max_pending.load(std::memory_order_relaxed);
+}
+WEFT_API void throttle();  // waits until the workers caught up; returns at once on a worker
+WEFT_API bool on_worker();
+
+WEFT_API void start();     // lazily done by push
+WEFT_API void shutdown();  // finishes what is queued, then joins the workers
+WEFT_API void reset_after_fork();
+
+// --- event records ----------------------------------------------------------------------------
+
+enum class Event : uint32_t { kPushed, kReady, kStarted, kFinished, kInline };
+struct EventRecord {
+  uint64_t time_ns, end_ns;  // end only for kInline (started and finished at once)
+  uint64_t task;
+  uint32_t name;
+  uint32_t kind;
+  uint64_t bytes;
+};
+WEFT_API extern std::atomic<int> tracing;
+WEFT_API void trace_inline(uint32_t name, uint64_t begin_ticks);
+WEFT_API uint64_t ticks();
+
+}  // namespace weft
