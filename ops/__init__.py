@@ -1,0 +1,1 @@
+"""Operators: declarations, shape and dtype rules, gradients and kernels."""
