@@ -1,0 +1,1 @@
+"""Engine: variables, tasks, workers, storage; knows nothing of arrays or operators."""

@@ -1,0 +1,1 @@
+"""Profiler: sessions, traces, statistics."""
