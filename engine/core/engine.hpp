@@ -243,5 +243,10 @@ struct EventRecord {
 WEFT_API extern std::atomic<int> tracing;
 WEFT_API void trace_inline(uint32_t name, uint64_t begin_ticks);
 WEFT_API uint64_t ticks();
+WEFT_API void trace_start(size_t capacity);  // records a thread, rounded up to a power of two
+WEFT_API void trace_stop();
+// After trace_stop: every record, oldest first a thread; times in ns since trace_start.
+WEFT_API void trace_read(void (*visit)(void* context, uint32_t thread, const EventRecord* record),
+                         void* context);
 
 }  // namespace weft

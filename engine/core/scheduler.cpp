@@ -1,0 +1,883 @@
+// Variables' queues, the ready queue and the workers. Readable in one sitting: start at push().
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <queue>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "engine.hpp"
+#include "scheduler.hpp"
+#include "small_pool.hpp"
+
+namespace weft {
+
+Settings settings;
+std::atomic<int64_t> pending_tasks{0};
+
+namespace {
+
+constexpr int kInlineDeps = 6;
+
+}  // namespace
+
+struct Task {
+  TaskFunction run;
+  void (*cleanup)(void*);
+  void (*describe)(void*, std::string*);
+  void* argument;
+  std::atomic<int> waiting;  // variables not yet granted, plus one while being pushed
+  int priority;
+  uint32_t flags;
+  uint32_t name;
+  uint32_t site;
+  int n_deps;
+  uint64_t sequence;
+  double cost_ns;
+  Task* next;  // in the ready list
+  Dep* deps;
+  Dep inline_deps[kInlineDeps];
+};
+
+namespace {
+
+// --- ready queue --------------------------------------------------------------------------------
+
+struct LaterFirst {
+  bool operator()(const Task* a, const Task* b) const {
+    return a->priority != b->priority ? a->priority < b->priority : a->sequence > b->sequence;
+  }
+};
+
+// Ready tasks by priority, then push order. Most become ready in push order with priority 0: those
+// form a list; the rest a heap. The next task is the better one of the two heads.
+class ReadyQueue {
+ public:
+  void put(Task* task) {
+    cost_ns_ += task->cost_ns;
+    ++size_;
+    if (task->priority == 0 && (!tail_ || tail_->sequence < task->sequence)) {
+      task->next = nullptr;
+      (tail_ ? tail_->next : head_) = task;
+      tail_ = task;
+    } else {
+      heap_.push(task);
+    }
+  }
+  Task* take() {
+    if (!size_) return nullptr;
+    Task* task;
+    if (head_ && (heap_.empty() || LaterFirst()(heap_.top(), head_))) {
+      task = head_;
+      head_ = task->next;
+      if (!head_) tail_ = nullptr;
+    } else {
+      task = heap_.top();
+      heap_.pop();
+    }
+    --size_;
+    cost_ns_ = size_ ? cost_ns_ - task->cost_ns : 0;
+    return task;
+  }
+  size_t size() const { return size_; }
+  double cost_ns() const { return cost_ns_; }
+
+ private:
+  Task* head_ = nullptr;
+  Task* tail_ = nullptr;
+  std::priority_queue<Task*, std::vector<Task*>, LaterFirst> heap_;
+  size_t size_ = 0;
+  double cost_ns_ = 0;
+};
+
+// A second worker is woken only for work worth the switch.
+constexpr double kWakeCostNs = 20000;
+
+struct Scheduler {
+  SpinLock push_lock;  // appends of one task to its variables' queues are one step
+  SpinLock queue_lock;
+  ReadyQueue ready;
+  std::atomic<size_t> ready_count{0};
+  std::atomic<uint64_t> sequence{0};
+
+  std::mutex sleep_lock;
+  std::condition_variable sleep_signal;
+  std::atomic<int> sleepers{0};
+  std::atomic<int> cores_in_use{0};
+  std::atomic<int> spinning{0};
+  std::atomic<int> blocked{0};
+  int cores = 1;
+  bool stopping = false;
+  std::atomic<bool> started{false};
+  std::vector<std::thread> threads;
+
+  std::mutex error_lock;
+  ErrorRecord* first_error = nullptr;
+
+  std::mutex drain_lock;
+  std::condition_variable drain_signal;
+  std::atomic<int> drain_waiters{0};
+  std::atomic<int> draining_tasks{0};  // tasks that themselves wait for everything
+  std::atomic<int> long_running{0};    // tasks now running that a ready one should not wait for
+};
+
+Scheduler* make_scheduler() {
+  Scheduler* scheduler = new Scheduler;
+  scheduler->cores = default_core_count();
+  return scheduler;
+}
+Scheduler* scheduler = make_scheduler();
+std::mutex start_lock;
+
+__thread bool is_worker = false;
+__thread int blocking_depth = 0;
+
+void (*exception_release)(void*) = nullptr;
+
+}  // namespace
+
+// --- errors -------------------------------------------------------------------------------------
+
+void error_retain(ErrorRecord* record) { record->refs.fetch_add(1, std::memory_order_relaxed); }
+
+void error_release(ErrorRecord* record) {
+  if (record->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (record->exception && exception_release) exception_release(record->exception);
+  delete record;
+}
+
+void set_exception_release(void (*release)(void*)) { exception_release = release; }
+
+void set_error(Var* var, ErrorRecord* record) {
+  if (record) error_retain(record);
+  ErrorRecord* old = var->error.exchange(record, std::memory_order_acq_rel);
+  if (old) error_release(old);
+}
+
+void clear_error(Var* var) { set_error(var, nullptr); }
+
+ErrorRecord* take_first_error() {
+  std::lock_guard<std::mutex> guard(scheduler->error_lock);
+  ErrorRecord* record = scheduler->first_error;
+  scheduler->first_error = nullptr;
+  return record;
+}
+
+namespace {
+
+void note_first_error(ErrorRecord* record) {
+  std::lock_guard<std::mutex> guard(scheduler->error_lock);
+  if (scheduler->first_error) return;
+  error_retain(record);
+  scheduler->first_error = record;
+}
+
+// --- names --------------------------------------------------------------------------------------
+
+struct Names {
+  std::mutex lock;
+  std::unordered_map<std::string, uint32_t> numbers;
+  std::vector<std::unique_ptr<std::string>> texts;
+};
+Names& names() {
+  static Names* table = new Names;
+  return *table;
+}
+
+}  // namespace
+
+uint32_t intern_name(const char* name) {
+  Names& table = names();
+  std::lock_guard<std::mutex> guard(table.lock);
+  auto found = table.numbers.find(name);
+  if (found != table.numbers.end()) return found->second;
+  table.texts.emplace_back(new std::string(name));
+  uint32_t number = uint32_t(table.texts.size());
+  table.numbers.emplace(name, number);
+  return number;
+}
+
+const char* name_of(uint32_t name) {
+  Names& table = names();
+  std::lock_guard<std::mutex> guard(table.lock);
+  return name && name <= table.texts.size() ? table.texts[name - 1]->c_str() : "task";
+}
+
+// --- variables ----------------------------------------------------------------------------------
+
+namespace {
+
+void destroy_plain_var(Var* var) {
+  if (ErrorRecord* record = var->error.load(std::memory_order_relaxed)) error_release(record);
+  var->~Var();
+  small_free(var, sizeof(Var));
+}
+
+void lock_var(Var* var) {
+  int spins = 0;
+  for (;;) {
+    uint32_t seen = var->state.load(std::memory_order_relaxed);
+    if (!(seen & kVarLock) &&
+        var->state.compare_exchange_weak(seen, seen | kVarLock, std::memory_order_acquire,
+                                         std::memory_order_relaxed))
+      return;
+    if (++spins > 200) {
+      std::this_thread::yield();
+      spins = 0;
+    }
+  }
+}
+
+void unlock_var(Var* var) { var->state.fetch_and(~kVarLock, std::memory_order_release); }
+
+// Tasks that became ready, to be handed on once no variable is locked.
+struct ReadyList {
+  Task* head = nullptr;
+  Task* tail = nullptr;
+  void granted(Task* task) {
+    if (task->waiting.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    task->next = nullptr;
+    (tail ? tail->next : head) = task;
+    tail = task;
+  }
+};
+
+// Grants what the front of the queue wants, as far as it can be granted. Variable locked.
+void grant_front(Var* var, ReadyList* ready) {
+  while (Dep* dep = var->head) {
+    uint32_t state = var->state.load(std::memory_order_acquire);
+    if (state & kVarWriter) break;
+    if (dep->write && state >= kVarReader) break;
+    var->state.fetch_add(dep->write ? kVarWriter : kVarReader, std::memory_order_acq_rel);
+    var->head = dep->next;
+    if (!var->head) {
+      var->tail = nullptr;
+      var->state.fetch_and(~kVarQueued, std::memory_order_acq_rel);
+    }
+    ready->granted(dep->task);
+    if (dep->write) break;
+  }
+}
+
+void append_locked(Var* var, Dep* dep, ReadyList* ready) {
+  dep->next = nullptr;
+  (var->tail ? var->tail->next : var->head) = dep;
+  var->tail = dep;
+  var->state.fetch_or(kVarQueued, std::memory_order_acq_rel);
+  grant_front(var, ready);
+}
+
+void finish(Task* task, ErrorRecord* failure, ReadyList* ready);
+void execute(Task* task, ReadyList* ready);
+void hand_on(ReadyList* ready);
+
+// `failure` is what the task leaves in the variables it was to write; a wait leaves them alone.
+void release_dep(Dep* dep, const Task* task, ErrorRecord* failure, ReadyList* ready) {
+  Var* var = dep->var;
+  if (dep->write) {
+    if (!(task->flags & kTaskInstant)) {
+      if (failure || var->error.load(std::memory_order_relaxed)) set_error(var, failure);
+      var->version.fetch_add(1, std::memory_order_release);
+    }
+    uint32_t only_writer = kVarWriter;
+    if (!var->state.compare_exchange_strong(only_writer, 0, std::memory_order_acq_rel,
+                                            std::memory_order_relaxed)) {
+      lock_var(var);
+      var->state.fetch_and(~kVarWriter, std::memory_order_acq_rel);
+      grant_front(var, ready);
+      unlock_var(var);
+    }
+  } else {
+    uint32_t now = var->state.fetch_sub(kVarReader, std::memory_order_acq_rel) - kVarReader;
+    if (now < kVarReader && (now & kVarQueued)) {
+      lock_var(var);
+      grant_front(var, ready);
+      unlock_var(var);
+    }
+  }
+  var_release(var);
+}
+
+}  // namespace
+
+Var* new_var() {
+  Var* var = new (small_allocate(sizeof(Var))) Var;
+  var->destroy = destroy_plain_var;
+  return var;
+}
+
+uint64_t var_id(Var* var) {
+  static std::atomic<uint64_t> next{1};
+  uint64_t id = __atomic_load_n(&var->id, __ATOMIC_RELAXED);
+  if (id) return id;
+  uint64_t fresh = next.fetch_add(1, std::memory_order_relaxed), none = 0;
+  return __atomic_compare_exchange_n(&var->id, &none, fresh, false, __ATOMIC_RELAXED,
+                                     __ATOMIC_RELAXED)
+             ? fresh
+             : none;
+}
+
+void release_read_slow(Var* var) {
+  ReadyList ready;
+  var_retain(var);  // a granted task may run to its end, and drop the variable, at once
+  lock_var(var);
+  grant_front(var, &ready);
+  unlock_var(var);
+  hand_on(&ready);
+  var_release(var);
+}
+
+void release_write_slow(Var* var) {
+  ReadyList ready;
+  var_retain(var);
+  lock_var(var);
+  var->state.fetch_and(~kVarWriter, std::memory_order_acq_rel);
+  grant_front(var, &ready);
+  unlock_var(var);
+  hand_on(&ready);
+  var_release(var);
+}
+
+// --- tasks --------------------------------------------------------------------------------------
+
+namespace {
+
+void wake_worker() {
+  Scheduler* s = scheduler;
+  if (s->sleepers.load(std::memory_order_seq_cst) == 0) return;
+  std::lock_guard<std::mutex> guard(s->sleep_lock);
+  s->sleep_signal.notify_one();
+}
+
+void enqueue_ready(Task* task) {
+  Scheduler* s = scheduler;
+  bool wake;
+  {
+    SpinGuard guard(s->queue_lock);
+    s->ready.put(task);
+    s->ready_count.store(s->ready.size(), std::memory_order_seq_cst);
+    wake = s->cores_in_use.load(std::memory_order_relaxed) == 0 ||
+           s->long_running.load(std::memory_order_relaxed) > 0 ||
+           s->ready.cost_ns() > kWakeCostNs;
+  }
+  if (wake && core_free() && s->spinning.load(std::memory_order_relaxed) == 0) wake_worker();
+}
+
+Task* take_ready() {
+  Scheduler* s = scheduler;
+  if (s->ready_count.load(std::memory_order_seq_cst) == 0) return nullptr;
+  SpinGuard guard(s->queue_lock);
+  Task* task = s->ready.take();
+  s->ready_count.store(s->ready.size(), std::memory_order_seq_cst);
+  return task;
+}
+
+// Passes ready tasks to the queue; instant ones run here, which may make more ready.
+void hand_on(ReadyList* ready) {
+  while (Task* task = ready->head) {
+    ready->head = task->next;
+    if (!ready->head) ready->tail = nullptr;
+    trace(Event::kReady, task->name, task->sequence);
+    if (task->flags & kTaskInstant)
+      execute(task, ready);
+    else
+      enqueue_ready(task);
+  }
+}
+
+ErrorRecord* inherited_error(Task* task) {
+  for (int i = 0; i < task->n_deps; ++i) {
+    Dep& dep = task->deps[i];
+    if (dep.write && !dep.also_reads) continue;
+    if (ErrorRecord* record = dep.var->error.load(std::memory_order_acquire)) {
+      error_retain(record);
+      return record;
+    }
+  }
+  return nullptr;
+}
+
+ErrorRecord* new_error(const TaskContext& context, uint32_t name, uint32_t site,
+                       void (*describe)(void*, std::string*), void* argument) {
+  ErrorRecord* record = new ErrorRecord;
+  record->message = context.error[0] ? context.error : "the task failed";
+  record->name = name;
+  record->site = site;
+  record->exception = context.exception;
+  if (describe) describe(argument, &record->description);
+  note_first_error(record);
+  return record;
+}
+
+void execute(Task* task, ReadyList* ready) {
+  ErrorRecord* failure = (task->flags & kTaskInstant) ? nullptr : inherited_error(task);
+  if (!failure) {
+    char message[kTaskErrorBytes];
+    message[0] = 0;
+    TaskContext context{message};
+    trace(Event::kStarted, task->name, task->sequence);
+    if (task->run(task->argument, &context))
+      failure = new_error(context, task->name, task->site, task->describe, task->argument);
+    trace(Event::kFinished, task->name, task->sequence);
+  }
+  finish(task, failure, ready);
+}
+
+void free_task(Task* task) {
+  if (task->deps != task->inline_deps) std::free(task->deps);
+  task->~Task();
+  small_free(task, sizeof(Task));
+}
+
+void notify_drained() {
+  Scheduler* s = scheduler;
+  if (s->drain_waiters.load(std::memory_order_seq_cst) == 0) return;
+  std::lock_guard<std::mutex> guard(s->drain_lock);
+  s->drain_signal.notify_all();
+}
+
+void finish(Task* task, ErrorRecord* failure, ReadyList* ready) {
+  // Clean up first: when a wait returns, what the task held is already let go.
+  if (task->cleanup) task->cleanup(task->argument);
+  for (int i = 0; i < task->n_deps; ++i) {
+    Dep& dep = task->deps[i];
+    release_dep(&dep, task, failure, ready);
+  }
+  if (failure) error_release(failure);
+  bool counted = !(task->flags & kTaskInstant);
+  free_task(task);
+  if (counted) {
+    int64_t left = pending_tasks.fetch_sub(1, std::memory_order_seq_cst) - 1;
+    if (left <= scheduler->draining_tasks.load(std::memory_order_seq_cst) ||
+        left == settings.max_pending.load(std::memory_order_relaxed) / 2)
+      notify_drained();
+  }
+}
+
+// --- inline execution ---------------------------------------------------------------------------
+
+bool contains(Var* const* list, int n, const Var* var) {
+  for (int i = 0; i < n; ++i)
+    if (list[i] == var) return true;
+  return false;
+}
+
+// Takes every variable of the task, or none.
+bool try_take_all(const TaskSpec& spec) {
+  int writes = 0, reads = 0;
+  bool taken = true;
+  for (; writes < spec.n_writes; ++writes) {
+    if (contains(spec.writes, writes, spec.writes[writes])) continue;
+    if (!spec.writes[writes]->try_write()) {
+      taken = false;
+      break;
+    }
+  }
+  for (; taken && reads < spec.n_reads; ++reads) {
+    if (contains(spec.writes, spec.n_writes, spec.reads[reads])) continue;
+    if (!spec.reads[reads]->try_read()) {
+      taken = false;
+      break;
+    }
+  }
+  if (taken) return true;
+  while (reads-- > 0)
+    if (!contains(spec.writes, spec.n_writes, spec.reads[reads])) release_read(spec.reads[reads]);
+  while (writes-- > 0) {
+    Var* var = spec.writes[writes];
+    if (contains(spec.writes, writes, var)) continue;
+    uint32_t only_writer = kVarWriter;  // nothing was written: no new version
+    if (!var->state.compare_exchange_strong(only_writer, 0, std::memory_order_acq_rel))
+      release_write_slow(var);
+  }
+  return false;
+}
+
+ErrorRecord* inherited_error(const TaskSpec& spec) {
+  for (int i = 0; i < spec.n_reads; ++i)
+    if (ErrorRecord* record = spec.reads[i]->error.load(std::memory_order_acquire)) {
+      error_retain(record);
+      return record;
+    }
+  return nullptr;
+}
+
+void run_here(const TaskSpec& spec) {
+  ErrorRecord* failure = inherited_error(spec);
+  if (!failure) {
+    char message[kTaskErrorBytes];
+    message[0] = 0;
+    TaskContext context{message};
+    bool traced = tracing.load(std::memory_order_relaxed);
+    uint64_t begin = traced ? ticks() : 0;
+    if (spec.run(spec.argument, &context))
+      failure = new_error(context, spec.name, spec.site, spec.describe, spec.argument);
+    if (traced) trace_inline(spec.name, begin);
+  }
+  // As in finish(): what the body held goes first. Callers keep the variables alive.
+  if (spec.cleanup) spec.cleanup(spec.argument);
+  for (int i = 0; i < spec.n_reads; ++i)
+    if (!contains(spec.writes, spec.n_writes, spec.reads[i])) release_read(spec.reads[i]);
+  for (int i = 0; i < spec.n_writes; ++i) {
+    if (contains(spec.writes, i, spec.writes[i])) continue;
+    if (failure) set_error(spec.writes[i], failure);
+    release_write(spec.writes[i], failure != nullptr);
+  }
+  if (failure) error_release(failure);
+}
+
+Task* make_task(const TaskSpec& spec) {
+  Task* task = new (small_allocate(sizeof(Task))) Task;
+  task->run = spec.run;
+  task->cleanup = spec.cleanup;
+  task->describe = spec.describe;
+  task->argument = spec.argument;
+  task->priority = spec.priority;
+  task->flags = spec.flags;
+  task->name = spec.name;
+  task->site = spec.site;
+  task->cost_ns = spec.cost_ns;
+  int most = spec.n_reads + spec.n_writes;
+  task->deps = most <= kInlineDeps
+                   ? task->inline_deps
+                   : static_cast<Dep*>(std::malloc(sizeof(Dep) * size_t(most)));
+  int n = 0;
+  for (int i = 0; i < spec.n_writes; ++i) {
+    Var* var = spec.writes[i];
+    if (contains(spec.writes, i, var)) continue;
+    task->deps[n++] = Dep{task, var, nullptr, true, contains(spec.reads, spec.n_reads, var)};
+  }
+  for (int i = 0; i < spec.n_reads; ++i) {
+    Var* var = spec.reads[i];
+    if (contains(spec.reads, i, var) || contains(spec.writes, spec.n_writes, var)) continue;
+    task->deps[n++] = Dep{task, var, nullptr, false, true};
+  }
+  task->n_deps = n;
+  return task;
+}
+
+void push_queued(const TaskSpec& spec) {
+  Scheduler* s = scheduler;
+  if (!s->started.load(std::memory_order_acquire)) start();
+  Task* task = make_task(spec);
+  if (!(spec.flags & kTaskInstant)) pending_tasks.fetch_add(1, std::memory_order_relaxed);
+  for (int i = 0; i < task->n_deps; ++i) var_retain(task->deps[i].var);
+  task->waiting.store(task->n_deps + 1, std::memory_order_relaxed);
+  ReadyList ready;
+  {
+    SpinGuard guard(s->push_lock);
+    task->sequence = s->sequence.fetch_add(1, std::memory_order_relaxed) + 1;
+    trace(Event::kPushed, task->name, task->sequence);
+    for (int i = 0; i < task->n_deps; ++i) {
+      Dep* dep = &task->deps[i];
+      if (dep->write ? dep->var->try_write() : dep->var->try_read()) {
+        ready.granted(task);
+        continue;
+      }
+      lock_var(dep->var);
+      append_locked(dep->var, dep, &ready);
+      unlock_var(dep->var);
+    }
+  }
+  ready.granted(task);
+  hand_on(&ready);
+}
+
+bool naive() { return settings.mode.load(std::memory_order_relaxed) == int(Mode::kNaive); }
+
+// Naive mode, variables busy: another thread's task, or a held array. Wait for them, then try again.
+void run_here_when_free(const TaskSpec& spec) {
+  while (!try_take_all(spec)) {
+    for (int i = 0; i < spec.n_writes; ++i) {
+      WaitRecord* record = begin_wait(spec.writes[i], true);
+      wait_for(record, -1);
+      end_wait(record);
+    }
+    for (int i = 0; i < spec.n_reads; ++i) wait_read(spec.reads[i]);
+  }
+  run_here(spec);
+}
+
+}  // namespace
+
+bool push(const TaskSpec& spec) {
+  bool cheap = spec.cost_ns <= settings.inline_cost_ns.load(std::memory_order_relaxed) &&
+               !(spec.flags & (kTaskQueue | kTaskInstant | kTaskNeedsGil));
+  if (cheap && try_take_all(spec)) {
+    run_here(spec);
+    return true;
+  }
+  if (naive() && !(spec.flags & kTaskInstant)) {
+    run_here_when_free(spec);
+    return true;
+  }
+  push_queued(spec);
+  return false;
+}
+
+// --- workers ------------------------------------------------------------------------------------
+
+namespace {
+
+bool take_core() {
+  Scheduler* s = scheduler;
+  int used = s->cores_in_use.load(std::memory_order_relaxed);
+  while (used < s->cores)
+    if (s->cores_in_use.compare_exchange_weak(used, used + 1, std::memory_order_acq_rel)) return true;
+  return false;
+}
+
+void return_core(int n = 1) { scheduler->cores_in_use.fetch_sub(n, std::memory_order_acq_rel); }
+
+bool work_waiting() {
+  return scheduler->ready_count.load(std::memory_order_seq_cst) > 0 || parallel_work_waiting();
+}
+
+// Runs tasks, and pieces of others' parallel loops, until there is nothing to do.
+void work() {
+  Scheduler* s = scheduler;
+  for (;;) {
+    if (!work_waiting() || !take_core()) return;
+    while (Task* task = take_ready()) {
+      bool is_long = task->cost_ns > kWakeCostNs;
+      if (is_long) {
+        s->long_running.fetch_add(1, std::memory_order_relaxed);
+        if (s->ready_count.load(std::memory_order_relaxed) > 0 && core_free()) wake_worker();
+      }
+      ReadyList ready;
+      execute(task, &ready);
+      if (is_long) s->long_running.fetch_sub(1, std::memory_order_relaxed);
+      hand_on(&ready);
+      // A thread that came back from blocking may have made us one too many.
+      if (s->cores_in_use.load(std::memory_order_relaxed) > s->cores) break;
+    }
+    join_parallel_work();
+    return_core();
+  }
+}
+
+// A short look around before sleeping: a wake-up costs the pusher some microseconds.
+bool spin_for_work() {
+  Scheduler* s = scheduler;
+  int nobody = 0;
+  if (!s->spinning.compare_exchange_strong(nobody, 1)) return work_waiting();
+  bool found = false;
+  uint64_t end = ticks() + spin_ticks();
+  while (!found && ticks() < end) {
+    found = work_waiting() && core_free();
+    if (!found) std::this_thread::yield();
+  }
+  s->spinning.store(0);
+  return found || (work_waiting() && core_free());
+}
+
+void worker_main() {
+  is_worker = true;
+  Scheduler* s = scheduler;
+  for (;;) {
+    work();
+    if (spin_for_work()) continue;
+    std::unique_lock<std::mutex> lock(s->sleep_lock);
+    s->sleepers.fetch_add(1, std::memory_order_seq_cst);
+    while (!s->stopping && !(work_waiting() && core_free())) s->sleep_signal.wait(lock);
+    s->sleepers.fetch_sub(1, std::memory_order_seq_cst);
+    if (s->stopping && !work_waiting()) return;
+  }
+}
+
+constexpr int kMostThreads = 256;
+
+void add_thread_if_needed() {
+  Scheduler* s = scheduler;
+  std::lock_guard<std::mutex> guard(s->sleep_lock);
+  int runnable = int(s->threads.size()) - s->blocked.load();
+  if (s->stopping || runnable >= s->cores || int(s->threads.size()) >= kMostThreads) return;
+  s->threads.emplace_back(worker_main);
+}
+
+}  // namespace
+
+bool on_worker() { return is_worker; }
+
+bool core_free() {
+  return scheduler->cores_in_use.load(std::memory_order_relaxed) < scheduler->cores;
+}
+
+void enter_blocking() {
+  if (!is_worker || blocking_depth++) return;
+  scheduler->blocked.fetch_add(1);
+  return_core();
+  add_thread_if_needed();
+  if (work_waiting()) wake_worker();
+}
+
+void leave_blocking() {
+  if (!is_worker || --blocking_depth) return;
+  scheduler->cores_in_use.fetch_add(1);
+  scheduler->blocked.fetch_sub(1);
+}
+
+int core_count() { return scheduler->cores; }
+
+int acquire_cores(int wanted) {
+  Scheduler* s = scheduler;
+  int granted = 1;
+  // Many ready tasks get one core each.
+  if (s->ready_count.load(std::memory_order_relaxed) > 0) return granted;
+  while (granted < wanted && take_core()) ++granted;
+  return granted;
+}
+
+void release_cores(int granted) {
+  if (granted <= 1) return;
+  return_core(granted - 1);
+  if (work_waiting()) wake_worker();
+}
+
+void wake_for_parallel_work(int helpers) {
+  if (!scheduler->started.load(std::memory_order_acquire)) start();
+  for (int i = 0; i < helpers; ++i) wake_worker();
+}
+
+void start() {
+  std::lock_guard<std::mutex> guard(start_lock);
+  Scheduler* s = scheduler;
+  if (s->started.load()) return;
+  s->stopping = false;
+  std::lock_guard<std::mutex> threads_guard(s->sleep_lock);
+  for (int i = 0; i < s->cores; ++i) s->threads.emplace_back(worker_main);
+  s->started.store(true, std::memory_order_release);
+}
+
+void shutdown() {
+  std::lock_guard<std::mutex> guard(start_lock);
+  Scheduler* s = scheduler;
+  if (!s->started.load()) return;
+  WaitRecord* record = begin_wait_all();
+  wait_for(record, -1);
+  end_wait(record);
+  std::vector<std::thread> threads;
+  {
+    std::lock_guard<std::mutex> sleep_guard(s->sleep_lock);
+    s->stopping = true;
+    threads.swap(s->threads);
+    s->sleep_signal.notify_all();
+  }
+  for (std::thread& thread : threads) thread.join();
+  s->started.store(false);
+}
+
+void set_core_count(int cores) {
+  shutdown();
+  scheduler->cores = cores < 1 ? 1 : cores;
+}
+
+void reset_after_fork() {
+  // The threads exist only in the parent; their locks may be held for ever. Start anew.
+  int cores = scheduler->cores;
+  new (&start_lock) std::mutex;
+  scheduler = new Scheduler;
+  scheduler->cores = cores;
+  pending_tasks.store(0);
+  is_worker = false;
+  blocking_depth = 0;
+  reset_parallel_after_fork();
+}
+
+// --- waiting ------------------------------------------------------------------------------------
+
+// On the heap and counted: the waker may still hold it when the waiter is gone.
+struct WaitRecord {
+  std::atomic<int> refs{2};
+  std::mutex lock;
+  std::condition_variable signal;
+  bool done = false;
+  bool drain = false;
+};
+
+namespace {
+
+void drop(WaitRecord* record) {
+  if (record->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete record;
+}
+
+int signal_wait(void* argument, TaskContext*) {
+  WaitRecord* record = static_cast<WaitRecord*>(argument);
+  std::lock_guard<std::mutex> guard(record->lock);
+  record->done = true;
+  record->signal.notify_all();
+  return 0;
+}
+
+void drop_wait(void* argument) { drop(static_cast<WaitRecord*>(argument)); }
+
+}  // namespace
+
+WaitRecord* begin_wait(Var* var, bool write_side) {
+  WaitRecord* record = new WaitRecord;
+  TaskSpec spec;
+  spec.run = signal_wait;
+  spec.cleanup = drop_wait;
+  spec.argument = record;
+  spec.flags = kTaskInstant;
+  (write_side ? spec.writes : spec.reads) = &var;
+  (write_side ? spec.n_writes : spec.n_reads) = 1;
+  push_queued(spec);
+  return record;
+}
+
+WaitRecord* begin_wait_all() {
+  WaitRecord* record = new WaitRecord;
+  record->drain = true;
+  record->refs.store(1);
+  return record;
+}
+
+bool wait_for(WaitRecord* record, int milliseconds) {
+  enter_blocking();
+  auto wait = [&](std::mutex& mutex, std::condition_variable& signal, auto done) {
+    std::unique_lock<std::mutex> lock(mutex);
+    if (milliseconds < 0) {
+      signal.wait(lock, done);
+      return true;
+    }
+    return signal.wait_for(lock, std::chrono::milliseconds(milliseconds), done);
+  };
+  bool done;
+  if (record->drain) {
+    Scheduler* s = scheduler;
+    // Tasks that wait for everything cannot wait for themselves, nor for each other.
+    if (is_worker) s->draining_tasks.fetch_add(1, std::memory_order_seq_cst);
+    s->drain_waiters.fetch_add(1, std::memory_order_seq_cst);
+    done = wait(s->drain_lock, s->drain_signal, [&] {
+      return pending_tasks.load(std::memory_order_seq_cst) <= s->draining_tasks.load();
+    });
+    s->drain_waiters.fetch_sub(1, std::memory_order_seq_cst);
+    if (is_worker) s->draining_tasks.fetch_sub(1, std::memory_order_seq_cst);
+  } else {
+    done = wait(record->lock, record->signal, [&] { return record->done; });
+  }
+  leave_blocking();
+  return done;
+}
+
+void end_wait(WaitRecord* record) { drop(record); }
+
+void throttle() {
+  if (is_worker || !should_throttle()) return;
+  Scheduler* s = scheduler;
+  std::unique_lock<std::mutex> lock(s->drain_lock);
+  s->drain_waiters.fetch_add(1, std::memory_order_seq_cst);
+  int64_t low = settings.max_pending.load(std::memory_order_relaxed) / 2;
+  // The timeout only covers a limit that was changed meanwhile.
+  while (pending_tasks.load(std::memory_order_seq_cst) > low)
+    s->drain_signal.wait_for(lock, std::chrono::milliseconds(100));
+  s->drain_waiters.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+}  // namespace weft
