@@ -61,7 +61,7 @@ class Param:
         Whether ``None`` is a value of its own. Also true when the default is ``None``.
     dynamic : bool
         The value changes from call to call (a learning rate): it is handed to the kernel with every run and does not
-        take part in the kernel cache key. Only numbers can be dynamic.
+        take part in the kernel cache key. Only numbers and tuples of numbers can be dynamic.
     """
 
     kind = "value"
@@ -410,8 +410,15 @@ class Attrs:
 
     @property
     def scalars(self) -> tuple[float, ...]:
-        """Values of the dynamic parameters in declaration order."""
-        return tuple(getattr(self, name) for name in self._dynamic)
+        """Values of the dynamic parameters in declaration order, tuples of numbers one after the other."""
+        result: list[float] = []
+        for name in self._dynamic:
+            value = getattr(self, name)
+            if isinstance(value, tuple):
+                result.extend(value)
+            else:
+                result.append(value)
+        return tuple(result)
 
     def __eq__(self, other: object) -> bool:
         if self is other:

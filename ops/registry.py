@@ -229,6 +229,14 @@ class Operator:
             return self.count_outputs(attrs)
         return visible(attrs) if callable(visible) else visible
 
+    def mutated_inputs(self, attrs: Attrs) -> tuple[int, ...]:
+        """Return the indices of the inputs that the kernel also writes."""
+        return tuple(self.mutates(attrs)) if callable(self.mutates) else self.mutates
+
+    def inplace_pairs(self, attrs: Attrs) -> tuple[tuple[int, int], ...]:
+        """Return the (input, output) pairs that may share storage."""
+        return tuple(self.inplace(attrs)) if callable(self.inplace) else self.inplace
+
     def infer_shapes(self, attrs: Attrs, shapes: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
         """Return output shapes, or raise ShapeError naming the operator and all input shapes."""
         try:
@@ -333,8 +341,8 @@ def operator(
     visible_outputs: int | Callable[[Attrs], int] | None = None,
     gradient: Callable[..., Any] | None = None,
     saves: str = "io",
-    inplace: Sequence[tuple[int, int]] = (),
-    mutates: Sequence[int] = (),
+    inplace: Sequence[tuple[int, int]] | Callable[[Attrs], Sequence[tuple[int, int]]] = (),
+    mutates: Sequence[int] | Callable[[Attrs], Sequence[int]] = (),
     random: bool = False,
     uses_train: bool = False,
     cpu: Sequence[Callable[..., Any]] = (),
@@ -372,10 +380,10 @@ def operator(
         one, differentiating through the operator is an error.
     saves : str
         What the gradient uses of the call: inputs ("i"), outputs ("o"), both or nothing.
-    inplace : sequence of (input, output)
-        Pairs that may share storage.
-    mutates : sequence of int
-        Inputs that the kernel also writes.
+    inplace : sequence of (input, output), or callable
+        Pairs that may share storage; ``attrs -> pairs`` where they depend on the number of inputs.
+    mutates : sequence of int, or callable
+        Inputs that the kernel also writes; ``attrs -> indices`` where they depend on the number of inputs.
     random, uses_train : bool
         The kernel needs random numbers; it depends on the training mode.
     cpu : sequence of callables
@@ -420,8 +428,8 @@ def operator(
     op.visible_outputs = visible_outputs
     op.gradient = gradient
     op.saves = saves if gradient is not None and gradient is not zero_gradient else ""
-    op.inplace = tuple(inplace)
-    op.mutates = tuple(mutates)
+    op.inplace = inplace if callable(inplace) else tuple(inplace)
+    op.mutates = mutates if callable(mutates) else tuple(mutates)
     op.random = random
     op.uses_train = uses_train
     op.cpu = tuple(builder for builder in cpu if builder is not None)
