@@ -117,6 +117,7 @@ struct Buffer : Var {
   int device = 0;
   void (*free_external)(void* owner) = nullptr;  // memory that is not ours
   void* owner = nullptr;
+  int handles = 0;  // the front end's own count of who can see this memory
 };
 
 WEFT_API Buffer* new_buffer(size_t bytes, int device);  // no memory yet

@@ -1,0 +1,486 @@
+"""The engine as Python sees it: waiting with signals, errors with the user's line, tasks in Python."""
+
+import os
+import traceback
+
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.object cimport PyObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport strncpy
+from libcpp.vector cimport vector
+
+from .cengine cimport (
+    CVar,
+    ErrorRecord,
+    EventRecord,
+    TaskContext,
+    TaskSpec,
+    WaitRecord,
+    begin_wait,
+    begin_wait_all,
+    core_count,
+    end_wait,
+    enter_blocking,
+    error_release,
+    error_retain,
+    intern_name,
+    kTaskErrorBytes,
+    kTaskNeedsGil,
+    kTaskQueue,
+    leave_blocking,
+    name_of,
+    new_var,
+    on_worker,
+    pending_tasks,
+    pool_empty_cache,
+    pool_reset_peak,
+    pool_set_limit,
+    pool_statistics,
+    push as push_task,
+    reset_after_fork,
+    set_core_count,
+    set_exception_release,
+    settings,
+    should_throttle,
+    shutdown,
+    take_first_error,
+    throttle,
+    trace_read,
+    trace_start,
+    trace_stop,
+    var_id,
+    var_release,
+    wait_for,
+)
+
+from .errors import MXNetError
+
+cdef extern from "Python.h":
+    ctypedef struct PyFrameObject:
+        pass
+    ctypedef struct PyCodeObject:
+        PyObject* co_filename
+    PyFrameObject* PyEval_GetFrame()
+    PyFrameObject* PyFrame_GetBack(PyFrameObject* frame)
+    PyCodeObject* PyFrame_GetCode(PyFrameObject* frame)
+    int PyFrame_GetLineNumber(PyFrameObject* frame)
+    ctypedef int PyGILState_STATE
+    PyGILState_STATE PyGILState_Ensure() nogil
+    void PyGILState_Release(PyGILState_STATE state) nogil
+    int Py_IsInitialized() nogil
+
+cdef extern from *:
+    """
+    #include <mutex>
+    #include <vector>
+    // Exceptions of failed tasks, dropped by threads that do not hold the GIL.
+    static std::mutex weft_doomed_lock;
+    static std::vector<PyObject*> weft_doomed;
+    static void weft_doom(void* object) {
+      std::lock_guard<std::mutex> guard(weft_doomed_lock);
+      weft_doomed.push_back(static_cast<PyObject*>(object));
+    }
+    static std::vector<PyObject*> weft_take_doomed() {
+      std::lock_guard<std::mutex> guard(weft_doomed_lock);
+      return std::move(weft_doomed);
+    }
+    """
+    void weft_doom(void* exception) noexcept nogil
+    vector[PyObject*] weft_take_doomed()
+
+set_exception_release(weft_doom)
+
+# --- push sites -----------------------------------------------------------------------------------
+
+_root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# Folders of weft's own code; tests, examples and benches beside them are user code.
+_own_folders = tuple(os.path.join(_root, name) + os.sep for name in ("engine", "ops", "frontend", "profiler"))
+cdef dict _is_own = {}
+cdef dict _site_numbers = {}
+cdef list _sites = [("<unknown>", 0)]
+
+
+cdef bint is_own(object filename):
+    known = _is_own.get(filename)
+    if known is None:
+        known = filename.startswith(_own_folders) or filename == os.path.join(_root, "__init__.py")
+        _is_own[filename] = known
+    return known
+
+
+cdef uint32_t push_site() except? 0:
+    cdef PyFrameObject* frame = PyEval_GetFrame()
+    cdef PyFrameObject* back
+    cdef PyCodeObject* code
+    cdef bint own
+    if frame == NULL:
+        return 0
+    Py_INCREF(<object>frame)
+    while True:
+        code = PyFrame_GetCode(frame)
+        filename = <object>code.co_filename
+        Py_XDECREF(<PyObject*>code)
+        if not is_own(filename):
+            break
+        back = PyFrame_GetBack(frame)
+        Py_XDECREF(<PyObject*>frame)
+        if back == NULL:
+            return 0
+        frame = back
+    key = (filename, PyFrame_GetLineNumber(frame))
+    Py_XDECREF(<PyObject*>frame)
+    number = _site_numbers.get(key)
+    if number is None:
+        number = len(_sites)
+        _sites.append(key)
+        _site_numbers[key] = number
+    return number
+
+
+def site_text(uint32_t site):
+    """Return ``file:line`` of a push site."""
+    filename, line = _sites[site] if site < len(_sites) else _sites[0]
+    return f"{filename}:{line}"
+
+
+# --- errors ---------------------------------------------------------------------------------------
+
+cdef int drop_doomed() except -1:
+    cdef vector[PyObject*] doomed = weft_take_doomed()
+    cdef PyObject* item
+    for item in doomed:
+        Py_XDECREF(item)
+    return 0
+
+
+cdef int raise_record(ErrorRecord* record) except -1:
+    text = record.message.decode("utf-8", "replace")
+    where = name_of(record.name).decode("utf-8", "replace")
+    if record.description.size():
+        where += " " + record.description.decode("utf-8", "replace")
+    message = f"{text}\n  in {where}"
+    if record.site:
+        message += f"\n  pushed at {site_text(record.site)}"
+    error = MXNetError(message)
+    if record.exception != NULL:
+        error.__cause__ = <object>record.exception
+    raise error
+
+
+cdef int wait_record(WaitRecord* record) except -1:
+    cdef bint done = False
+    try:
+        while not done:
+            with nogil:
+                done = wait_for(record, 50)
+            PyErr_CheckSignals()
+    finally:
+        end_wait(record)
+    return 0
+
+
+cdef int wait_var_quietly(CVar* var, bint write_side) except -1:
+    cdef WaitRecord* record
+    if var.idle() if write_side else var.readable():
+        return 0
+    with nogil:
+        record = begin_wait(var, write_side)
+    wait_record(record)
+    return 0
+
+
+cdef int wait_var(CVar* var, bint write_side) except -1:
+    wait_var_quietly(var, write_side)
+    cdef ErrorRecord* error = var.error.load()
+    if error != NULL:
+        error_retain(error)
+        try:
+            raise_record(error)
+        finally:
+            error_release(error)
+    return 0
+
+
+cdef int throttle_if_needed() except -1:
+    if should_throttle() and not on_worker():
+        with nogil:
+            throttle()
+        PyErr_CheckSignals()
+    return 0
+
+
+def wait_all():
+    """Wait for everything pushed so far; raise the first failure since the last call, once.
+
+    Raises
+    ------
+    MXNetError
+        The first task that failed, with the line that pushed it.
+    """
+    cdef ErrorRecord* error
+    wait_record(begin_wait_all())
+    drop_doomed()
+    error = take_first_error()
+    if error != NULL:
+        try:
+            raise_record(error)
+        finally:
+            error_release(error)
+
+
+# --- tasks in Python ------------------------------------------------------------------------------
+
+cdef class Var:
+    """A variable of its own, to order tasks that share something which is not an array.
+
+    >>> from weft import engine
+    >>> var = engine.Var()
+    >>> engine.push(lambda: None, writes=[var])
+    >>> var.wait()
+    >>> var.version
+    1
+    """
+
+    def __cinit__(self):
+        self.pointer = new_var()
+
+    def __dealloc__(self):
+        var_release(self.pointer)
+
+    @property
+    def version(self):
+        """Number of completed writes."""
+        return self.pointer.version.load()
+
+    @property
+    def id(self):
+        """Number of the variable in traces."""
+        return var_id(self.pointer)
+
+    def wait(self):
+        """Wait for every earlier write; raise MXNetError if the last one failed."""
+        wait_var(self.pointer, False)
+
+
+cdef int run_python(void* argument, TaskContext* context) noexcept nogil:
+    cdef PyGILState_STATE state
+    cdef int result
+    enter_blocking()
+    state = PyGILState_Ensure()
+    leave_blocking()
+    with gil:
+        result = call_python(<object>argument, context)
+    PyGILState_Release(state)
+    return result
+
+
+cdef int call_python(object function, TaskContext* context) noexcept:
+    try:
+        function()
+        return 0
+    except BaseException as error:
+        try:
+            text = "".join(traceback.format_exception_only(error)).strip().encode("utf-8", "replace")
+        except Exception:
+            text = type(error).__name__.encode()
+        strncpy(context.error, text, kTaskErrorBytes - 1)
+        context.error[kTaskErrorBytes - 1] = 0
+        Py_INCREF(error)
+        context.exception = <void*>error
+        return 1
+
+
+cdef void drop_python(void* argument) noexcept nogil:
+    cdef PyGILState_STATE state
+    if not Py_IsInitialized():
+        return  # the interpreter is gone, and the object with it
+    enter_blocking()
+    state = PyGILState_Ensure()
+    leave_blocking()
+    with gil:
+        Py_XDECREF(<PyObject*>argument)
+    PyGILState_Release(state)
+
+
+cdef extern from *:
+    """
+    #include "engine/core/engine.hpp"
+    struct WeftVarList {
+      std::vector<weft::Var*> vars;
+    };
+    """
+    pass
+
+
+cdef CVar* pointer_of(object item, str argument) except NULL:
+    if isinstance(item, Var):
+        return (<Var>item).pointer
+    var = getattr(item, "_engine_var", None)
+    if var is None:
+        raise TypeError(f"{argument}: expected NDArray or engine.Var, got {type(item).__name__}")
+    return <CVar*><size_t>var
+
+
+def push(fn, reads=(), writes=(), int priority=0, device=None, str name=None):
+    """Push a Python callable as a task.
+
+    Parameters
+    ----------
+    fn : callable
+        Called without arguments on a worker once its turn has come.
+    reads, writes : sequence of NDArray or Var
+        What the task reads and writes. An array in both is written and its old value used.
+    priority : int
+        Ready tasks of higher priority run first.
+    device : Context, optional
+        Where the task belongs; Python tasks run on the CPU.
+    name : str, optional
+        Name in traces and messages; by default the function's.
+
+    Examples
+    --------
+    >>> from weft import engine
+    >>> var, seen = engine.Var(), []
+    >>> engine.push(lambda: seen.append(1), writes=[var])
+    >>> var.wait()
+    >>> seen
+    [1]
+    """
+    cdef vector[CVar*] read_list, write_list
+    cdef TaskSpec spec
+    cdef uint32_t site
+    if not callable(fn):
+        raise TypeError(f"fn must be callable, got {type(fn).__name__}")
+    if device is not None and getattr(device, "device_type", "cpu") not in ("cpu", "cpu_pinned", "cpu_shared"):
+        raise ValueError(f"device: Python tasks run on the CPU, got {device}")
+    for item in reads:
+        read_list.push_back(pointer_of(item, "reads"))
+    for item in writes:
+        write_list.push_back(pointer_of(item, "writes"))
+    if name is None:
+        name = getattr(fn, "__name__", type(fn).__name__)
+    spec.run = run_python
+    spec.cleanup = drop_python
+    spec.argument = <void*>fn
+    spec.reads = read_list.data()
+    spec.n_reads = <int>read_list.size()
+    spec.writes = write_list.data()
+    spec.n_writes = <int>write_list.size()
+    spec.priority = priority
+    spec.cost_ns = 1e6  # unknown: worth a worker
+    spec.flags = kTaskNeedsGil
+    encoded = name.encode()
+    spec.name = intern_name(encoded)
+    spec.site = push_site()
+    throttle_if_needed()
+    drop_doomed()
+    Py_INCREF(fn)
+    with nogil:
+        push_task(spec)
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+def get_setting(str name):
+    """Return an engine setting: ``mode``, ``cores``, ``inline_cost_ns`` or ``max_pending``."""
+    if name == "mode":
+        return "naive" if settings.mode.load() else "threaded"
+    if name == "cores":
+        return core_count()
+    if name == "inline_cost_ns":
+        return settings.inline_cost_ns.load()
+    if name == "max_pending":
+        return settings.max_pending.load()
+    raise ValueError(f"name: no engine setting {name!r}")
+
+
+def change_setting(str name, value):
+    """Change an engine setting; returns the old value."""
+    cdef int cores
+    old = get_setting(name)
+    if name == "mode":
+        if value not in ("naive", "threaded"):
+            raise ValueError(f"mode must be 'naive' or 'threaded', got {value!r}")
+        settings.mode.store(1 if value == "naive" else 0)
+    elif name == "cores":
+        cores = value
+        if cores < 1:
+            raise ValueError(f"cores must be at least 1, got {value}")
+        with nogil:
+            set_core_count(cores)
+    elif name == "inline_cost_ns":
+        settings.inline_cost_ns.store(value)
+    else:
+        if value < 1:
+            raise ValueError(f"max_pending must be at least 1, got {value}")
+        settings.max_pending.store(value)
+    return old
+
+
+def pending():
+    """Return the number of tasks pushed and not finished."""
+    return pending_tasks.load()
+
+
+def pool_info():
+    """Return the storage pool's counters, in bytes and counts."""
+    return pool_statistics()
+
+
+def empty_cache():
+    """Return cached storage to the system."""
+    with nogil:
+        pool_empty_cache()
+
+
+def set_cache_limit(uint64_t nbytes):
+    """Set how many bytes of freed storage the pool keeps."""
+    pool_set_limit(nbytes)
+
+
+def reset_peak():
+    """Start counting the peak of storage in use anew."""
+    pool_reset_peak()
+
+
+def stop_workers():
+    """Finish what is queued, then end the workers; the next push starts them again."""
+    with nogil:
+        shutdown()
+
+
+def after_fork_in_child():
+    """Give a forked child an engine of its own."""
+    reset_after_fork()
+
+
+# --- event records --------------------------------------------------------------------------------
+
+_event_kinds = ("pushed", "ready", "started", "finished", "inline")
+
+
+cdef void visit_record(void* context, uint32_t thread, const EventRecord* record) noexcept with gil:
+    (<list>context).append((
+        thread, _event_kinds[record.kind], name_of(record.name).decode("utf-8", "replace"),
+        record.task, record.time_ns, record.end_ns, record.bytes,
+    ))
+
+
+def start_events(size_t capacity=1 << 16):
+    """Start recording events; each thread keeps its last ``capacity``."""
+    trace_start(capacity)
+
+
+def stop_events():
+    """Stop recording and return the records.
+
+    Returns
+    -------
+    list of tuple
+        ``(thread, kind, name, task, time, end, bytes)``; times in ns since the start, oldest first a thread.
+    """
+    records = []
+    trace_stop()
+    trace_read(visit_record, <void*>records)
+    return records
