@@ -1,5 +1,38 @@
-"""weft: MXNet's programming model on a new asynchronous engine."""
+"""weft: MXNet's programming model on a new asynchronous engine.
 
+``import weft as mx`` gives the API of MXNet 1.9. Modules are imported when they are first used.
+"""
+
+from .frontend.aliases import install_as_mxnet, lazy_attributes
 from .frontend.libinfo import __version__
 
-__all__ = ["__version__"]
+_MODULES = (
+    "attribute autograd base callback context contrib engine error executor gluon image img init initializer io kv kvstore libinfo "
+    "log lr_scheduler metric mod model module mon monitor name nd ndarray onnx operator optimizer profiler random recordio registry "
+    "rnd rnn runtime sym symbol test_utils util visualization viz"
+).split()
+
+_NAMES = {
+    "AttrScope": "attribute",
+    "Context": "context",
+    "MXNetError": "base",
+    "cpu": "context",
+    "cpu_pinned": "context",
+    "current_context": "context",
+    "gpu": "context",
+    "gpu_memory_info": "context",
+    "is_np_array": "util",
+    "is_np_shape": "util",
+    "np_array": "util",
+    "np_shape": "util",
+    "num_gpus": "context",
+    "set_np_shape": "util",
+    "simulated": "context",
+    "use_np": "util",
+    "use_np_array": "util",
+    "use_np_shape": "util",
+}
+
+__getattr__, __dir__ = lazy_attributes(_MODULES, _NAMES)
+
+__all__ = ["__version__", "install_as_mxnet"]

@@ -1,0 +1,164 @@
+"""Short module names: ``weft.nd`` is ``weft.frontend.ndarray``, and ``mxnet`` is weft when it is asked to be.
+
+One import finder gives the *same* module object for every name of a module, so that a class imported by any path is
+one class. It answers only for modules that exist.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from types import CodeType, ModuleType
+from typing import Any
+
+__all__ = ["install_as_mxnet", "lazy_attributes", "real_name"]
+
+PACKAGE = __name__.partition(".")[0]
+#: Folders of the package that are public under their own name.
+LAYERS = frozenset({"engine", "ops", "profiler", "frontend"})
+#: MXNet's short names of modules.
+SHORT = {
+    "nd": "ndarray",
+    "sym": "symbol",
+    "init": "initializer",
+    "mod": "module",
+    "kv": "kvstore",
+    "rnd": "random",
+    "viz": "visualization",
+    "mon": "monitor",
+    "img": "image",
+}
+#: Top-level names that stand for weft; install_as_mxnet() adds "mxnet".
+_roots = {PACKAGE}
+
+
+def real_name(name: str) -> str | None:
+    """Name under which the module that `name` stands for is defined, or None where `name` is no alias.
+
+    Examples
+    --------
+    >>> real_name("weft.nd"), real_name("weft.gluon.nn"), real_name("weft.engine")
+    ('weft.frontend.ndarray', 'weft.frontend.gluon.nn', None)
+    """
+    root, _, rest = name.partition(".")
+    if root not in _roots:
+        return None
+    if not rest:
+        return None if root == PACKAGE else PACKAGE
+    first, dot, deeper = rest.partition(".")
+    first = SHORT.get(first, first)
+    layer = "" if first in LAYERS or first.startswith("_") else "frontend."
+    found = f"{PACKAGE}.{layer}{first}{dot}{deeper}"
+    return None if found == name else found
+
+
+class _AliasLoader:
+    """Puts the module that exists under a second name into ``sys.modules``."""
+
+    def __init__(self, real: str) -> None:
+        self.real = real
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The import system takes what stands in sys.modules after this call, and leaves its __spec__ alone.
+        sys.modules[module.__name__] = importlib.import_module(self.real)
+
+    def get_code(self, name: str) -> CodeType | None:
+        """Code of the module, for ``python -m``."""
+        spec = importlib.util.find_spec(self.real)
+        return spec.loader.get_code(self.real) if spec and hasattr(spec.loader, "get_code") else None
+
+    def is_package(self, name: str) -> bool:
+        spec = importlib.util.find_spec(self.real)
+        return spec is not None and spec.submodule_search_locations is not None
+
+
+class AliasFinder:
+    """Finds ``weft.X`` as ``weft.frontend.X``, and ``mxnet.X`` after :func:`install_as_mxnet`."""
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        real = real_name(name)
+        if real is None:
+            return None
+        try:
+            found = importlib.util.find_spec(real)
+        except ModuleNotFoundError as error:
+            # The parent of `real` does not exist; anything else that is missing is the caller's to see.
+            if error.name is not None and real.startswith(error.name):
+                return None
+            raise
+        if found is None:
+            return None
+        spec = ModuleSpec(name, _AliasLoader(real), origin=found.origin, is_package=found.submodule_search_locations is not None)
+        spec.submodule_search_locations = found.submodule_search_locations
+        return spec
+
+
+def install_as_mxnet() -> None:
+    """Let ``import mxnet`` give weft in this process, for programs that were written for MXNet.
+
+    Calling it again does nothing. Start a whole program this way with ``python -m weft.as_mxnet script.py``.
+
+    Examples
+    --------
+    >>> import weft
+    >>> weft.install_as_mxnet()
+    >>> import mxnet as mx
+    >>> mx is weft
+    True
+    """
+    present = sys.modules.get("mxnet")
+    package = sys.modules[PACKAGE]
+    if present is package:
+        return
+    if present is not None:
+        raise RuntimeError(f"mxnet is already imported from {getattr(present, '__file__', None)}: call install_as_mxnet() before it is")
+    _roots.add("mxnet")
+    sys.modules["mxnet"] = package
+
+
+def lazy_attributes(
+    modules: Iterable[str], names: Mapping[str, str]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make ``__getattr__`` and ``__dir__`` of the package, which import a module when it is first used.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        Public modules; those that do not exist are unknown attributes.
+    names : mapping of str to str
+        Public functions and classes, and the module (relative to the package) that holds each.
+    """
+    modules = frozenset(modules)
+    namespace = vars(sys.modules[PACKAGE])
+
+    def exists(module: str) -> bool:
+        return importlib.util.find_spec(f"{PACKAGE}.{module}") is not None
+
+    def __getattr__(name: str) -> Any:
+        module = name if name in modules else names.get(name)
+        if module is None or not exists(module):
+            raise AttributeError(f"module {PACKAGE!r} has no attribute {name!r}", name=name, obj=sys.modules[PACKAGE])
+        value: Any = importlib.import_module(f"{PACKAGE}.{module}")
+        if name not in modules:
+            value = getattr(value, name)
+        namespace[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        found = {name for name in modules if exists(name)}
+        found.update(name for name, module in names.items() if exists(module))
+        return sorted(found | namespace.keys())
+
+    return __getattr__, __dir__
+
+
+if not any(finder is AliasFinder for finder in sys.meta_path):
+    # First, so that no other finder loads weft.gluon.nn a second time from weft.gluon's folder.
+    sys.meta_path.insert(0, AliasFinder)
