@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 # Modules with declarations, in import order. A module may use helpers of the ones before it.
-DECLARATION_MODULES: list[str] = []
+DECLARATION_MODULES: list[str] = ["unary", "binary", "scalar"]
 
 _operators: dict[str, Operator] = {}
 _by_name: dict[str, Operator] = {}
