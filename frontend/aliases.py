@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.abc import InspectLoader, Loader
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 from typing import Any
@@ -55,7 +56,7 @@ def real_name(name: str) -> str | None:
     return None if found == name else found
 
 
-class _AliasLoader:
+class _AliasLoader(Loader):
     """Puts the module that exists under a second name into ``sys.modules``."""
 
     def __init__(self, real: str) -> None:
@@ -71,7 +72,8 @@ class _AliasLoader:
     def get_code(self, name: str) -> CodeType | None:
         """Code of the module, for ``python -m``."""
         spec = importlib.util.find_spec(self.real)
-        return spec.loader.get_code(self.real) if spec and hasattr(spec.loader, "get_code") else None
+        loader = spec.loader if spec else None
+        return loader.get_code(self.real) if isinstance(loader, InspectLoader) else None
 
     def is_package(self, name: str) -> bool:
         spec = importlib.util.find_spec(self.real)

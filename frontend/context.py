@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .base import MXNetError
 from ..ops.context import Context, cpu, cpu_pinned, current_context, gpu, simulated
+from .base import MXNetError
 
 __all__ = ["Context", "cpu", "cpu_pinned", "current_context", "gpu", "gpu_memory_info", "num_gpus", "simulated"]
 

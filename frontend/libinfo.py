@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import pathlib
 
 __all__ = ["__version__", "find_include_path", "find_lib_path"]
@@ -18,9 +19,9 @@ def find_lib_path(prefix: str = "libweftcore") -> list[str]:
     prefix : str
         Name of the library without its ending.
     """
-    from ..engine import _version  # an extension beside the library; in an editable install that is the build folder
-
-    folder = pathlib.Path(_version.__file__).parent
+    # An extension module is beside the library; in an editable install that is in the build folder.
+    extension = importlib.import_module("..engine._version", __package__)
+    folder = pathlib.Path(str(extension.__file__)).parent
     found = sorted(str(path) for path in folder.glob(f"{prefix}.*") if path.suffix in (".so", ".dylib", ".dll"))
     if not found:
         raise RuntimeError(f"find_lib_path: there is no {prefix}.so in {folder}")

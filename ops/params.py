@@ -443,7 +443,7 @@ def _restore_attrs(params: tuple[Param, ...], values: dict[str, Any], train: boo
     return attrs_class(params)(values, train)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def attrs_class(params: tuple[Param, ...]) -> type[Attrs]:
     """Return the attribute record class for a parameter list; operators with the same list share one class."""
     names = tuple(param.name for param in params)

@@ -120,7 +120,10 @@ except RuntimeError as error:
 def test_as_mxnet_runs_a_script(tmp_path):
     (tmp_path / "helper.py").write_text("value = 7\n")
     script = tmp_path / "script.py"
-    script.write_text("import sys, mxnet as mx, helper, weft\nprint(__name__, sys.argv[1:], helper.value, mx is weft, __file__ == sys.argv[0])\n")
+    script.write_text(
+        "import sys, mxnet as mx, helper, weft\n"
+        "print(__name__, sys.argv[1:], helper.value, mx is weft, __file__ == sys.argv[0])\n"
+    )
     assert run("-m", "weft.as_mxnet", str(script), "--lr", "0.1") == "__main__ ['--lr', '0.1'] 7 True True\n"
 
 

@@ -1,0 +1,73 @@
+"""What ``weft info`` shows."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+
+from ..engine._engine import get_setting
+from ..engine._version import core_version
+from ..ops.cpu._target import cpu_target
+from . import runtime
+from .context import num_gpus
+from .libinfo import __version__, find_lib_path
+
+__all__ = ["tables"]
+
+Rows = list[tuple[str, object]]
+
+
+def _distribution(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _versions() -> Rows:
+    return [
+        ("weft", __version__),
+        ("core interface", core_version()),
+        ("core library", find_lib_path()[0]),
+        ("Python", f"{platform.python_version()} ({platform.machine()}, {platform.system()})"),
+        ("NumPy", _distribution("numpy")),
+        ("oneDNN", _distribution("onednn-cpu-gomp")),
+    ]
+
+
+def _devices() -> Rows:
+    return [
+        ("cpu(0)", f"{get_setting('cores')} cores of {os.cpu_count()}"),
+        ("gpu", num_gpus() or "none"),
+    ]
+
+
+def _kernels() -> Rows:
+    features = runtime.Features()
+    return [
+        ("native kernels", cpu_target()),
+        ("oneDNN", "in use" if features.is_enabled("MKLDNN") else "not installed: other kernels are used"),
+    ]
+
+
+def _engine_settings() -> Rows:
+    rows: Rows = [(name, get_setting(name)) for name in ("mode", "cores", "inline_cost_ns", "max_pending")]
+    rows += [(name, value) for name, value in sorted(os.environ.items()) if name.startswith(("WEFT_", "MXNET_"))]
+    return rows
+
+
+def tables() -> list[tuple[str, Rows]]:
+    """Titles and rows of the tables.
+
+    Examples
+    --------
+    >>> [title for title, rows in tables()]
+    ['Versions', 'Devices', 'Kernels', 'Engine']
+    """
+    return [
+        ("Versions", _versions()),
+        ("Devices", _devices()),
+        ("Kernels", _kernels()),
+        ("Engine", _engine_settings()),
+    ]

@@ -1,0 +1,113 @@
+"""Chrome trace files from the engine's event records, for chrome://tracing, Perfetto and speedscope."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ..engine._engine import start_events, stop_events, wait_all
+
+__all__ = ["chrome_events", "trace", "write_chrome_trace"]
+
+#: thread, kind, name, task, time, end, bytes: see engine/_engine.pyx, stop_events
+Record = tuple[int, str, str, int, int, int, int]
+
+
+def _complete(thread: int, name: str, begin: int, end: int, **arguments: Any) -> dict[str, Any]:
+    """A "complete" event; Chrome wants microseconds."""
+    return {
+        "ph": "X",
+        "cat": "task",
+        "name": name,
+        "pid": os.getpid(),
+        "tid": thread,
+        "ts": begin / 1000,
+        "dur": (end - begin) / 1000,
+        "args": arguments,
+    }
+
+
+def chrome_events(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """Convert the engine's records to trace events: one for each task that ran, on the thread that ran it.
+
+    Parameters
+    ----------
+    records : iterable of tuple
+        What ``stop_events`` returned.
+
+    Examples
+    --------
+    >>> events = chrome_events([(0, "inline", "add", 1, 1000, 3000, 64)])
+    >>> events[-1]["name"], events[-1]["ts"], events[-1]["dur"]
+    ('add', 1.0, 2.0)
+    """
+    events = []
+    waiting: dict[int, dict[str, int]] = {}
+    started: dict[tuple[int, int], int] = {}
+    threads = set()
+    for thread, kind, name, task, time, end, nbytes in sorted(records, key=lambda record: record[4]):
+        threads.add(thread)
+        if kind == "inline":
+            events.append(_complete(thread, name, time, end, bytes=nbytes))
+        elif kind == "started":
+            started[thread, task] = time
+        elif kind == "finished":
+            # Without a start: the ring buffer had dropped it.
+            begin = started.pop((thread, task), None)
+            marks = waiting.pop(task, {})
+            if begin is not None:
+                delays = {f"us_since_{mark}": (begin - at) / 1000 for mark, at in marks.items()}
+                events.append(_complete(thread, name, begin, time, task=task, bytes=nbytes, **delays))
+        else:
+            waiting.setdefault(task, {})[kind] = time
+    names = [
+        {"ph": "M", "name": "thread_name", "pid": os.getpid(), "tid": thread, "args": {"name": f"engine thread {thread}"}}
+        for thread in sorted(threads)
+    ]
+    return names + events
+
+
+def write_chrome_trace(records: Iterable[Record], path: str | os.PathLike[str]) -> int:
+    """Write the engine's records as a Chrome trace file, and return how many tasks it holds.
+
+    Parameters
+    ----------
+    records : iterable of tuple
+        What ``stop_events`` returned.
+    path : path-like
+        The file to write.
+    """
+    events = chrome_events(records)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({"traceEvents": events, "displayTimeUnit": "ms"}, file, separators=(",", ":"))
+    return sum(event["ph"] == "X" for event in events)
+
+
+@contextlib.contextmanager
+def trace(path: str | os.PathLike[str], capacity: int = 1 << 16) -> Iterator[None]:
+    """Record what the engine does inside the ``with`` block, and write it as a Chrome trace.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write.
+    capacity : int
+        How many events each thread keeps; the oldest are dropped.
+
+    Examples
+    --------
+    >>> import tempfile, weft as mx
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with mx.profiler.trace(folder + "/trace.json"):
+    ...         mx.nd.ones((2, 3)).asnumpy().sum()
+    6.0
+    """
+    start_events(capacity)
+    try:
+        yield
+        wait_all()
+    finally:
+        write_chrome_trace(stop_events(), path)
