@@ -1,0 +1,50 @@
+"""Run one kernel by hand on NumPy arrays, without the engine: for tests and benches."""
+
+from libc.stdint cimport uint64_t
+
+from ..kernel cimport CKernel, Kernel, RunArgs, kErrorBytes
+
+from ...engine.errors import MXNetError
+
+cimport numpy as cnp
+
+cnp.import_array()
+
+
+def run_kernel(Kernel kernel, list inputs, list outputs, tuple scalars=(), uint64_t seed=0, uint64_t counter=0):
+    """Run ``kernel`` on C-contiguous NumPy arrays; raise MXNetError with its message when it fails.
+
+    >>> import numpy as np
+    >>> from weft.ops import copies
+    >>> from weft.ops.cpu.indexing import copy_kernel
+    >>> x, y = np.arange(6.0).reshape(2, 3), np.empty((3, 2))
+    >>> pair = (copies.View.of(0, (2, 3)).permute((1, 0)), copies.View.of(0, (3, 2)))
+    >>> run_kernel(copy_kernel([pair], [], y.dtype, y.nbytes), [x], [y])
+    >>> bool((x.T == y).all())
+    True
+    """
+    cdef void* pointers[128]
+    cdef double numbers[256]
+    cdef char error[512]
+    cdef RunArgs args
+    cdef CKernel* pointer = kernel.pointer
+    cdef int i, status, n = len(inputs)
+    if n + len(outputs) > 128 or len(scalars) > 256:
+        raise ValueError(f"{n} inputs, {len(outputs)} outputs and {len(scalars)} scalars: expected fewer")
+    for i in range(n):
+        pointers[i] = cnp.PyArray_DATA(inputs[i])
+    for i in range(len(outputs)):
+        pointers[n + i] = cnp.PyArray_DATA(outputs[i])
+    for i in range(len(scalars)):
+        numbers[i] = scalars[i]
+    error[0] = 0
+    args.inputs = pointers
+    args.outputs = pointers + n
+    args.scalars = numbers
+    args.seed = seed
+    args.counter = counter
+    args.error = error
+    with nogil:
+        status = pointer.run(pointer, &args)
+    if status:
+        raise MXNetError((<bytes>error).decode("utf-8", "replace"))
