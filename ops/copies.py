@@ -59,9 +59,7 @@ class View(NamedTuple):
 
     def permute(self, axes: Sequence[int]) -> View:
         """Return the view with its axes in another order."""
-        return View(
-            self.array, tuple(self.shape[a] for a in axes), tuple(self.strides[a] for a in axes), self.offset
-        )
+        return View(self.array, tuple(self.shape[a] for a in axes), tuple(self.strides[a] for a in axes), self.offset)
 
     def divide(self, axis: int, sizes: Sequence[int]) -> View:
         """Return the view with one axis seen as several."""

@@ -61,7 +61,13 @@ __all__ = [
 ]
 
 # Modules with declarations, in import order. A module may use helpers of the ones before it.
-DECLARATION_MODULES: list[str] = ["unary", "binary", "scalar"]
+DECLARATION_MODULES: list[str] = [
+    "unary",
+    "binary",
+    "scalar",
+    "shape",
+    "slicing",
+]
 
 _operators: dict[str, Operator] = {}
 _by_name: dict[str, Operator] = {}

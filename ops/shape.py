@@ -306,11 +306,7 @@ operator(
     shape=lambda attrs, shapes: [_swap(attrs, shapes[0])],
     gradient=lambda ctx, out_grad: [F.SwapAxis(out_grad, dim1=ctx.attrs.dim1, dim2=ctx.attrs.dim2)],
     saves="",
-    **kernels(
-        lambda attrs, ins, outs: Plan(
-            [(View.of(0, ins[0]).permute(_swap(attrs, range(len(ins[0])))), View.of(0, outs[0]))]
-        )
-    ),
+    **kernels(lambda attrs, ins, outs: Plan([(View.of(0, ins[0]).permute(_swap(attrs, range(len(ins[0])))), View.of(0, outs[0]))])),
     doc="""Exchange two axes of an array.""",
 )
 

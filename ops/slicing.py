@@ -69,9 +69,7 @@ def _declare_cut(name: str, cutter: Cutter, *, inputs: Sequence[str] = ("data",)
         dtype=rules.first_dtype,
         gradient=gradient,
         saves="i",
-        **kernels(
-            lambda attrs, ins, outs: Plan([(_window(0, ins[0], cutter(attrs, ins)), View.of(0, outs[0]))])
-        ),
+        **kernels(lambda attrs, ins, outs: Plan([(_window(0, ins[0], cutter(attrs, ins)), View.of(0, outs[0]))])),
         **more,
     )
     variadic = inputs[0].startswith("*")
@@ -87,9 +85,7 @@ def _declare_cut(name: str, cutter: Cutter, *, inputs: Sequence[str] = ("data",)
         gradient=second_gradient,
         saves="i",
         **options,
-        **kernels(
-            lambda attrs, ins, outs: Plan([(View.of(0, ins[0]), _window(0, outs[0], cutter(attrs, ins[1:])))], zero=(0,))
-        ),
+        **kernels(lambda attrs, ins, outs: Plan([(View.of(0, ins[0]), _window(0, outs[0], cutter(attrs, ins[1:])))], zero=(0,))),
         doc=f"""Gradient of {name}: zeros outside the part that was kept.""",
     )
 
@@ -268,12 +264,9 @@ def _concat_shape(attrs: Any, shapes: Shapes) -> list:
         raise ValueError("needs at least one input")
     axis = normalize_axis(attrs.dim, len(shapes[0]), "dim")
     for index, shape in enumerate(shapes):
-        if len(shape) != len(shapes[0]) or any(
-            a != b for i, (a, b) in enumerate(zip(shape, shapes[0])) if i != axis
-        ):
+        if len(shape) != len(shapes[0]) or any(a != b for i, (a, b) in enumerate(zip(shape, shapes[0])) if i != axis):
             raise ValueError(
-                f"input {index} has shape {tuple(shape)}, which differs from input 0, {tuple(shapes[0])}, "
-                f"in more than axis {axis}"
+                f"input {index} has shape {tuple(shape)}, which differs from input 0, {tuple(shapes[0])}, in more than axis {axis}"
             )
     return [(*shapes[0][:axis], sum(shape[axis] for shape in shapes), *shapes[0][axis + 1 :])]
 
@@ -347,12 +340,7 @@ def _stack_shape(attrs: Any, shapes: Shapes) -> list:
 
 def _stack_plan(attrs: Any, ins: Shapes, outs: Shapes) -> Plan:
     axis = attrs.axis % len(outs[0])
-    return Plan(
-        [
-            (View.of(i, shape).repeat(axis, 1), View.of(0, outs[0]).cut(axis, i, 1))
-            for i, shape in enumerate(ins)
-        ]
-    )
+    return Plan([(View.of(i, shape).repeat(axis, 1), View.of(0, outs[0]).cut(axis, i, 1)) for i, shape in enumerate(ins)])
 
 
 def _as_list(result: Any) -> list:
@@ -389,9 +377,7 @@ def _split_sizes(attrs: Any, shape: Sequence[int]) -> tuple[int, list[int]]:
     if shape[axis] % count:
         raise ValueError(f"num_outputs={count} does not divide axis {axis} of data, which has size {shape[axis]}")
     if attrs.squeeze_axis and shape[axis] != count:
-        raise ValueError(
-            f"squeeze_axis=True needs parts of size 1, but num_outputs={count} and axis {axis} has size {shape[axis]}"
-        )
+        raise ValueError(f"squeeze_axis=True needs parts of size 1, but num_outputs={count} and axis {axis} has size {shape[axis]}")
     return axis, [shape[axis] // count] * count
 
 
@@ -624,9 +610,7 @@ def _pad_native(attrs: Any, in_specs: Any, out_specs: Any) -> Any:
 
 def _pad_gradient(ctx: Any, out_grad: Any) -> list:
     attrs = ctx.attrs
-    return [
-        F._backward_Pad(out_grad, mode=attrs.mode, pad_width=attrs.pad_width, constant_value=attrs.constant_value)
-    ]
+    return [F._backward_Pad(out_grad, mode=attrs.mode, pad_width=attrs.pad_width, constant_value=attrs.constant_value)]
 
 
 def _unpadded(attrs: Any, shapes: Shapes) -> list:
