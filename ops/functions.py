@@ -14,16 +14,11 @@ class _Functions:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         from . import dispatch, registry
 
-        op = registry.find(name)
-        if op is None:
+        if registry.find(name) is None:
             raise AttributeError(f"no operator named {name!r}")
-
-        def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-            return dispatch.invoke(op, args, kwargs, out)
-
-        call.__name__ = name
-        setattr(self, name, call)
-        return call
+        function = dispatch.function(name)
+        setattr(self, name, function)
+        return function
 
 
 F = _Functions()
