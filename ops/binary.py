@@ -107,7 +107,7 @@ operator(
     inputs=("data", "like"),
     shape=_reduce_like_shape,
     dtype=rules.first_dtype,
-    gradient=lambda ctx, g: [F.broadcast_like(g, ctx.inputs[0]), None],
+    gradient=lambda ctx, g: [F._expand_like(g, ctx.inputs[0]), None],
     saves="i",
     cpu=(with_input_shapes(reduce_builder("sum"), _as_sum),),
     numpy=_reduce_like,

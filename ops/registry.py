@@ -65,6 +65,8 @@ DECLARATION_MODULES: list[str] = [
     "unary",
     "binary",
     "scalar",
+    "reduce",
+    "creation",
     "shape",
     "slicing",
 ]
