@@ -69,6 +69,16 @@ DECLARATION_MODULES: list[str] = [
     "creation",
     "shape",
     "slicing",
+    "nn_linear",
+    "nn_conv",
+    "nn_pool",
+    "nn_activation",
+    "nn_softmax",
+    "nn_batchnorm",
+    "nn_norm",
+    "nn_dropout",
+    "loss",
+    "ctc",
 ]
 
 _operators: dict[str, Operator] = {}

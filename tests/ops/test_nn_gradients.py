@@ -1,0 +1,182 @@
+"""Declared gradients of the neural network operators against central differences of their NumPy kernels."""
+
+import importlib.util
+import pathlib
+
+import numpy as np
+import pytest
+
+_path = pathlib.Path(__file__).with_name("nn_reference.py")
+_spec = importlib.util.spec_from_file_location("weft_nn_reference", _path)
+reference = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(reference)
+check = reference.check_gradient
+
+
+@pytest.fixture
+def r():
+    rng = np.random.default_rng(0)
+    return lambda *shape: rng.standard_normal(shape)
+
+
+@pytest.mark.parametrize(
+    ("data", "weight", "params"),
+    [
+        ((3, 4), (5, 4), {}),
+        ((3, 2, 4), (5, 4), {"flatten": False}),
+        ((3, 2, 2), (5, 4), {"no_bias": True}),
+    ],
+)
+def test_fully_connected(r, data, weight, params):
+    inputs = [r(*data), r(*weight)] + ([] if params.get("no_bias") else [r(5)])
+    check("FullyConnected", inputs, {"num_hidden": 5, **params})
+
+
+CONVOLUTIONS = [
+    ((2, 4, 7), {"kernel": (3,), "stride": (2,), "pad": (1,), "dilate": (2,)}),
+    ((2, 4, 7, 6), {"kernel": (3, 2), "stride": (2, 1), "pad": (1, 0), "dilate": (1, 2), "num_group": 2}),
+    ((1, 2, 4, 4, 3), {"kernel": (2, 2, 2), "stride": (1, 2, 1), "pad": (0, 1, 1)}),
+    ((2, 7, 6, 4), {"kernel": (3, 2), "stride": (2, 1), "pad": (1, 0), "num_group": 2, "layout": "NHWC"}),
+]
+
+
+@pytest.mark.parametrize(("shape", "params"), CONVOLUTIONS)
+@pytest.mark.parametrize("name", ["Convolution", "Deconvolution"])
+def test_convolutions(r, name, shape, params):
+    groups, last = params.get("num_group", 1), params.get("layout") == "NHWC"
+    channels = shape[-1] if last else shape[1]
+    outer, inner = (6, channels // groups) if name == "Convolution" else (channels, 6 // groups)
+    weight = (outer, *params["kernel"], inner) if last else (outer, inner, *params["kernel"])
+    check(name, [r(*shape), r(*weight), r(6)], {"num_filter": 6, "no_bias": False, **params})
+
+
+@pytest.mark.parametrize("params", [{"target_shape": (6, 6)}, {"pad": (1, 1), "adj": (1, 1)}])
+def test_deconvolution_output_shapes(r, params):
+    params = {"kernel": (3, 3), "num_filter": 2, "stride": (2, 2), **params}
+    assert reference.run("Deconvolution", [r(1, 2, 3, 3), r(2, 2, 3, 3)], params)[0].shape == (1, 2, 6, 6)
+    check("Deconvolution", [r(1, 2, 3, 3), r(2, 2, 3, 3)], params)
+
+
+@pytest.mark.parametrize("kind", ["max", "avg", "sum", "lp"])
+@pytest.mark.parametrize("convention", ["valid", "full"])
+@pytest.mark.parametrize("pad", [0, 1])
+def test_pooling(r, kind, convention, pad):
+    params = {"kernel": (3, 2), "stride": (2, 2), "pad": (pad, pad), "pool_type": kind, "p_value": 2}
+    check("Pooling", [np.abs(r(2, 2, 7, 6)) + 0.1], {**params, "pooling_convention": convention})
+
+
+@pytest.mark.parametrize("kind", ["max", "avg", "sum", "lp"])
+def test_pooling_global_and_channel_last(r, kind):
+    check("Pooling", [np.abs(r(2, 2, 5)) + 0.1], {"global_pool": True, "pool_type": kind, "p_value": 3})
+    params = {"kernel": (2, 2), "pool_type": kind, "p_value": 3, "layout": "NHWC", "pad": (1, 1), "count_include_pad": False}
+    check("Pooling", [np.abs(r(2, 5, 5, 2)) + 0.1], params)
+    if kind != "lp":
+        params = {"kernel": (3, 3), "stride": (2, 2), "pool_type": kind, "pooling_convention": "full"}
+        check("Pooling_v1", [r(2, 2, 7, 7)], params)
+
+
+def test_pooling_same_convention(r):
+    check("Pooling", [r(2, 2, 7)], {"kernel": (3,), "stride": (2,), "pooling_convention": "same"})
+
+
+@pytest.mark.parametrize("kind", ["relu", "sigmoid", "softrelu", "softsign", "tanh"])
+def test_activation(r, kind):
+    check("Activation", [r(3, 4)], {"act_type": kind})
+    skip = (1,) if kind == "relu" else ()
+    check("_backward_Activation", [r(3, 4), np.abs(r(3, 4))], {"act_type": kind}, skip=skip)
+
+
+@pytest.mark.parametrize("kind", ["leaky", "elu", "selu", "gelu", "rrelu"])
+def test_leaky_relu(r, kind):
+    check("LeakyReLU", [r(3, 4)], {"act_type": kind})
+    check("LeakyReLU", [r(3, 4)], {"act_type": kind}, train=False)
+    if kind != "rrelu":
+        skip = (1,) if kind == "leaky" else ()
+        check("_backward_LeakyReLU", [r(3, 4), r(3, 4)], {"act_type": kind}, skip=skip)
+
+
+@pytest.mark.parametrize(("data", "gamma"), [((2, 3, 4), (3,)), ((2, 3, 4), (1,)), ((2, 3), (2, 3)), ((3,), (1,))])
+def test_prelu(r, data, gamma):
+    check("LeakyReLU", [r(*data), r(*gamma)], {"act_type": "prelu"})
+
+
+@pytest.mark.parametrize("name", ["softmax", "softmin", "log_softmax"])
+def test_softmax(r, name):
+    check(name, [r(2, 3, 4)], {"axis": 1, "temperature": 2.0})
+    check(f"_backward_{name}", [r(2, 3, 4), r(2, 3, 4)], {"axis": 1, "temperature": 2.0})
+
+
+def test_softmax_with_lengths(r):
+    lengths = np.array([[1, 2, 3, 1], [3, 3, 2, 1]])
+    check("softmax", [r(2, 3, 4), lengths], {"axis": 1, "use_length": True})
+
+
+@pytest.mark.parametrize("mode", ["instance", "channel"])
+def test_softmax_activation(r, mode):
+    check("SoftmaxActivation", [r(2, 3, 4)], {"mode": mode})
+
+
+BATCH_NORMS = [
+    ("BatchNorm", {"fix_gamma": False}),
+    ("BatchNorm", {"fix_gamma": False, "axis": -1}),
+    ("BatchNorm", {"fix_gamma": False, "use_global_stats": True}),
+    ("_contrib_BatchNormWithReLU", {"fix_gamma": False}),
+    ("BatchNorm_v1", {"fix_gamma": False}),
+    ("_contrib_SyncBatchNorm", {"fix_gamma": False, "key": "a"}),
+]
+
+
+@pytest.mark.parametrize(("name", "params"), BATCH_NORMS)
+@pytest.mark.parametrize("train", [True, False])
+def test_batch_norm(r, name, params, train):
+    channels = 5 if "axis" in params else 4
+    inputs = [r(3, 4, 2, 5), r(channels), r(channels), r(channels), np.abs(r(channels)) + 0.5]
+    check(name, inputs, params, skip=(3, 4), train=train)
+
+
+def test_batch_norm_fixed_gamma_has_zero_gradient(r):
+    inputs = [r(3, 4), r(4), r(4), r(4), np.abs(r(4)) + 0.5]
+    check("BatchNorm", inputs, {}, skip=(1, 3, 4))
+    found = reference.gradients("BatchNorm", inputs, [r(3, 4)])
+    assert not found[1].any()
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_layer_norm(r, axis):
+    size = (2, 3, 4)[axis]
+    check("LayerNorm", [r(2, 3, 4), r(size), r(size)], {"axis": axis})
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "size"), [("GroupNorm", {"num_groups": 2}, 2), ("InstanceNorm", {}, 4)]
+)
+def test_group_and_instance_norm(r, name, params, size):
+    check(name, [r(2, 4, 3), r(size), r(size)], params)
+
+
+@pytest.mark.parametrize("mode", ["instance", "channel", "spatial"])
+def test_l2_normalization(r, mode):
+    check("L2Normalization", [r(2, 4, 3)], {"mode": mode})
+
+
+@pytest.mark.parametrize("nsize", [3, 4, 5])
+def test_lrn(r, nsize):
+    check("LRN", [r(2, 6, 2, 1)], {"nsize": nsize, "alpha": 0.5, "beta": 0.6, "knorm": 1.5})
+
+
+@pytest.mark.parametrize("params", [{}, {"axes": (0,)}, {"mode": "always"}])
+@pytest.mark.parametrize("train", [True, False])
+def test_dropout(r, params, train):
+    check("Dropout", [r(3, 4)], {"p": 0.4, **params}, train=train)
+
+
+def test_softmax_cross_entropy(r):
+    check("softmax_cross_entropy", [r(3, 4), np.array([0, 3, 1.0])], skip=(1,))
+
+
+@pytest.mark.parametrize("blank", ["first", "last"])
+def test_ctc_loss(r, blank):
+    labels = {"first": [[1, 2, 2], [3, 0, 0], [1, 1, 1]], "last": [[0, 1, 1], [2, -1, -1], [0, 0, 0]]}[blank]
+    check("CTCLoss", [r(8, 3, 4), np.array(labels)], {"blank_label": blank})
+    lengths = {"use_data_lengths": True, "use_label_lengths": True}
+    check("CTCLoss", [r(8, 3, 4), np.array(labels), np.array([8, 3, 7]), np.array([3, 1, 2])], {"blank_label": blank, **lengths})
