@@ -119,7 +119,9 @@ def as_dtype(dtype):
 
 # --- tape nodes -----------------------------------------------------------------------------------
 
+# A long recurrence is a long chain of nodes: the trash can keeps their release from recursing.
 @cython.final
+@cython.trashcan(True)
 @cython.freelist(256)
 cdef class TapeNode:
     pass
