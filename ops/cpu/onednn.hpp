@@ -1,0 +1,51 @@
+// Kernels on top of oneDNN. Every factory returns a new kernel, or nullptr when the library is not
+// open or has no implementation for the case: the caller then takes the next tier.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ops/kernel.hpp"
+
+namespace weft {
+namespace dnnl {
+
+// out[b] = op(lhs[b]) op(rhs[b]), row-major matrices, op(lhs) m x k, op(rhs) k x n.
+struct MatrixProduct {
+  int64_t batch, m, n, k;
+  bool transpose_lhs, transpose_rhs;
+};
+Kernel* make_matrix_product(const MatrixProduct& product);  // (lhs, rhs) -> out
+
+// out = data weight^T + bias: data rows x depth, weight units x depth.
+struct FullyConnected {
+  int64_t rows, depth, units;
+  bool bias;
+};
+Kernel* make_fully_connected(const FullyConnected& layer);  // (data, weight[, bias]) -> out
+
+// Which gradients a backward kernel makes; its outputs are the wanted ones in this order.
+struct Wanted {
+  bool data, weight, bias;
+};
+// (out_grad, data, weight) -> wanted of (d_data, d_weight, d_bias)
+Kernel* make_backward_fully_connected(const FullyConnected& layer, const Wanted& wanted);
+
+// A convolution over 1 to 3 spatial axes, channels first. `in` and `out` are the spatial shapes of
+// the data and of the result; weights are (out_channels, in_channels / groups, kernel...).
+struct Convolution {
+  int64_t batch, in_channels, out_channels, groups;
+  std::vector<int64_t> in, out, kernel, stride, dilate, pad;
+  bool bias;
+};
+Kernel* make_convolution(const Convolution& layer);  // (data, weight[, bias]) -> out
+// (out_grad, data, weight) -> wanted of (d_data, d_weight, d_bias)
+Kernel* make_backward_convolution(const Convolution& layer, const Wanted& wanted);
+
+// The transpose of `layer` (a convolution from the result's side to the data's side of the
+// deconvolution, so layer.in_channels is what the deconvolution makes); `bias` adds to its result.
+Kernel* make_deconvolution(const Convolution& layer);  // (data, weight[, bias]) -> out
+Kernel* make_backward_deconvolution(const Convolution& layer, const Wanted& wanted);
+
+}  // namespace dnnl
+}  // namespace weft
