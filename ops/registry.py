@@ -79,6 +79,7 @@ DECLARATION_MODULES: list[str] = [
     "nn_dropout",
     "loss",
     "ctc",
+    "indexing",
 ]
 
 _operators: dict[str, Operator] = {}

@@ -51,7 +51,8 @@ cdef extern from "ops/cpu/indexing_loops.hpp" namespace "weft" nogil:
     CKernel* make_one_hot(int64_t count, int64_t depth, int item_bytes, int index_type, uint64_t on, uint64_t off,
                           double cost_ns)
     CKernel* make_gather_nd(const NdShape& shape, int item_bytes, int index_type, double cost_ns)
-    CKernel* make_scatter_nd(const NdShape& shape, int item_type, int index_type, int mode, double cost_ns)
+    CKernel* make_scatter_nd(const NdShape& shape, int item_type, int index_type, int index_input, int mode,
+                             double cost_ns)
     CKernel* make_where(int64_t count, int64_t block, int item_bytes, int condition_type, double cost_ns)
     CKernel* make_where_gradient(int64_t count, int64_t block, int item_bytes, int condition_type, double cost_ns)
 
@@ -274,26 +275,26 @@ def gather_nd(attrs, in_specs, out_specs):
                                       CALL + 2 * CHOSEN * index.size + BYTE * out_specs[0].nbytes))
 
 
-cdef Kernel scatter(index, out, int mode):
+cdef Kernel scatter(index, out, int mode, int index_input):
     cdef double cost = CALL + 3 * CHOSEN * index.size + 2 * BYTE * out.nbytes
-    return wrap_kernel(make_scatter_nd(nd_shape(out.shape, index), code(out), code(index), mode, cost))
+    return wrap_kernel(make_scatter_nd(nd_shape(out.shape, index), code(out), code(index), index_input, mode, cost))
 
 
 def scatter_nd(attrs, in_specs, out_specs):
     """``scatter_nd(data, indices)``: the last of equal indices stays."""
-    return scatter(in_specs[1], out_specs[0], 0) if known(in_specs) else None
+    return scatter(in_specs[1], out_specs[0], 0, 1) if known(in_specs) else None
 
 
-def backward_gather_nd(attrs, in_specs, out_specs):
+def backward_gather_nd(attrs, in_specs, out_specs, int input=1):
     """``_backward_gather_nd(data, indices)``: values of equal indices add up."""
     if not known(in_specs) or out_specs[0].dtype.name == "bool":
         return None
-    return scatter(in_specs[1], out_specs[0], 1)
+    return scatter(in_specs[1], out_specs[0], 1, input)
 
 
 def scatter_set_nd(attrs, in_specs, out_specs):
     """``_scatter_set_nd(lhs, rhs, indices)``: lhs with rhs written into it."""
-    return scatter(in_specs[2], out_specs[0], 2) if known(in_specs) else None
+    return scatter(in_specs[2], out_specs[0], 2, 2) if known(in_specs) else None
 
 
 def where(attrs, in_specs, out_specs):

@@ -311,13 +311,13 @@ int run_one_hot(Kernel* self, const RunArgs* args) {
 
 struct NdKernel : Kernel {
   NdShape shape;
-  int item, index_type, mode;
+  int item, index_type, index_input, mode;
   int64_t strides[kMaxIndexDims];  // in blocks
 
   NdKernel(int (*run_)(Kernel*, const RunArgs*), const NdShape& shape_, int item_, int index_type_,
-           int mode_, double cost)
+           int index_input_, int mode_, double cost)
       : Kernel(run_, destroy_kernel<NdKernel>, cost), shape(shape_), item(item_),
-        index_type(index_type_), mode(mode_) {
+        index_type(index_type_), index_input(index_input_), mode(mode_) {
     int64_t stride = 1;
     for (int i = shape.ndim - 1; i >= 0; --i) {
       strides[i] = stride;
@@ -388,7 +388,8 @@ int run_scatter_nd(Kernel* self, const RunArgs* args) {
   char* out = static_cast<char*>(args->outputs[0]);
   Indices indices(count);
   const int64_t* places = indices.data();
-  if (flatten_indices(kernel, args->inputs[into ? 2 : 1], indices.data(), args->error, "scatter_nd"))
+  if (flatten_indices(kernel, args->inputs[kernel.index_input], indices.data(), args->error,
+                      "scatter_nd"))
     return 1;
   if (!into)
     fill_items(out, kernel.blocks() * block, bytes, 0);
@@ -514,12 +515,12 @@ Kernel* make_one_hot(int64_t count, int64_t depth, int item_bytes, int index_typ
 }
 
 Kernel* make_gather_nd(const NdShape& shape, int item_bytes, int index_type, double cost_ns) {
-  return new NdKernel(run_gather_nd, shape, item_bytes, index_type, 0, cost_ns);
+  return new NdKernel(run_gather_nd, shape, item_bytes, index_type, 1, 0, cost_ns);
 }
 
-Kernel* make_scatter_nd(const NdShape& shape, int item_type, int index_type, int mode,
-                        double cost_ns) {
-  return new NdKernel(run_scatter_nd, shape, item_type, index_type, mode, cost_ns);
+Kernel* make_scatter_nd(const NdShape& shape, int item_type, int index_type, int index_input,
+                        int mode, double cost_ns) {
+  return new NdKernel(run_scatter_nd, shape, item_type, index_type, index_input, mode, cost_ns);
 }
 
 Kernel* make_where(int64_t count, int64_t block, int item_bytes, int condition_type,

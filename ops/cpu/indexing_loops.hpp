@@ -44,8 +44,9 @@ Kernel* make_gather_nd(const NdShape& shape, int item_bytes, int index_type, dou
 enum ScatterMode : int { kScatterSet = 0, kScatterAdd = 1, kScatterInto = 2 };
 // kScatterSet, kScatterAdd: (data, indices) -> zeros with data written or added there.
 // kScatterInto: (base, data, indices) -> base with data written there.
-Kernel* make_scatter_nd(const NdShape& shape, int item_type, int index_type, int mode,
-                        double cost_ns);
+// The indices are input number `index_input`.
+Kernel* make_scatter_nd(const NdShape& shape, int item_type, int index_type, int index_input,
+                        int mode, double cost_ns);
 
 // condition ? x : y; the condition has `count` entries, each deciding `block` items.
 Kernel* make_where(int64_t count, int64_t block, int item_bytes, int condition_type,
