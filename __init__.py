@@ -3,8 +3,9 @@
 ``import weft as mx`` gives the API of MXNet 1.9. Modules are imported when they are first used.
 """
 
-from .frontend.aliases import install_as_mxnet, lazy_attributes
-from .frontend.libinfo import __version__
+from .frontend.aliases import install_as_mxnet as install_as_mxnet
+from .frontend.aliases import lazy_attributes
+from .frontend.libinfo import __version__ as __version__
 
 _MODULES = (
     "attribute autograd base callback context contrib engine error executor gluon image img init initializer io kv kvstore libinfo "
@@ -34,5 +35,4 @@ _NAMES = {
 }
 
 __getattr__, __dir__ = lazy_attributes(_MODULES, _NAMES)
-
-__all__ = ["__version__", "install_as_mxnet"]
+del lazy_attributes

@@ -144,6 +144,8 @@ def lazy_attributes(
         return importlib.util.find_spec(f"{PACKAGE}.{module}") is not None
 
     def __getattr__(name: str) -> Any:
+        if name == "__all__":  # what `from weft import *` asks for: every public name that exists
+            return [found for found in __dir__() if not found.startswith("_")]
         module = name if name in modules else names.get(name)
         if module is None or not exists(module):
             raise AttributeError(f"module {PACKAGE!r} has no attribute {name!r}", name=name, obj=sys.modules[PACKAGE])

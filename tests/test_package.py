@@ -68,6 +68,13 @@ def test_dir_lists_what_can_be_had():
     assert {"cpu", "gpu", "Context", "base", "engine", "util"} <= set(dir(weft))
 
 
+def test_import_of_all_names():
+    names = {}
+    exec("from weft import *", names)
+    assert {"cpu", "Context", "base", "install_as_mxnet"} <= names.keys()
+    assert not {"lazy_attributes", "_MODULES"} & names.keys()
+
+
 def test_import_is_lazy():
     assert run("-c", "import weft, sys; print('numpy' in sys.modules)") == "False\n"
 
