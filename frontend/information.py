@@ -8,8 +8,9 @@ import platform
 
 from ..engine._engine import get_setting
 from ..engine._version import core_version
+from ..ops import registry
+from ..ops.cpu import onednn
 from ..ops.cpu._target import cpu_target
-from . import runtime
 from .context import num_gpus
 from .libinfo import __version__, find_lib_path
 
@@ -44,10 +45,14 @@ def _devices() -> Rows:
 
 
 def _kernels() -> Rows:
-    features = runtime.Features()
+    registry.load_all()
+    operators = registry.all_operators()
+    native = sum(bool(op.cpu) for op in operators)
+    reasons = "; ".join(onednn.problems()) or "not installed"
     return [
-        ("native kernels", cpu_target()),
-        ("oneDNN", "in use" if features.is_enabled("MKLDNN") else "not installed: other kernels are used"),
+        ("native kernels", f"for {cpu_target()}"),
+        ("oneDNN", f"{onednn.version()} in use" if onednn.available() else f"not in use ({reasons}): other kernels are"),
+        ("operators", f"{len(operators)}, {native} with native kernels"),
     ]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import collections
-import importlib.metadata
 import platform
 
+from ..ops.cpu import onednn
 from ..ops.cpu._target import cpu_target
 from .context import num_gpus
 
@@ -41,18 +41,9 @@ class Feature:
         return f"{'✔' if self.enabled else '✖'} {self.name}"
 
 
-def _has_onednn() -> bool:
-    try:
-        importlib.metadata.distribution("onednn-cpu-gomp")
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
 def _detect() -> dict[str, bool]:
     x86 = platform.machine() in ("x86_64", "AMD64")
     avx2 = cpu_target() == "avx2"
-    onednn = _has_onednn()
     cuda = num_gpus() > 0
     return {
         "CUDA": cuda,
@@ -68,7 +59,7 @@ def _detect() -> dict[str, bool]:
         "CPU_SSE4A": False,
         "CPU_AVX": avx2,
         "CPU_AVX2": avx2,
-        "OPENMP": onednn,
+        "OPENMP": False,  # loops are spread by the engine's own workers
         "SSE": x86,
         "F16C": avx2,
         "JEMALLOC": False,
@@ -77,7 +68,7 @@ def _detect() -> dict[str, bool]:
         "BLAS_MKL": False,
         "BLAS_APPLE": False,
         "LAPACK": True,  # NumPy's
-        "MKLDNN": onednn,
+        "MKLDNN": onednn.available(),
         "OPENCV": False,
         "CAFFE": False,
         "PROFILER": True,

@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from .functions import F
-from .special import sigmoid
 from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, native, put
 from .nn_softmax import softmax
 from .registry import Bool, Enum, Float, operator
 from .rules import first_shape
+from .special import sigmoid
 
 _LABELS = {"label": "Labels; they get no gradient.", "out": "Result of the forward call."}
 
