@@ -156,7 +156,7 @@ cdef Generator generator_of(object ctx):
     if found is None:
         found = Generator.__new__(Generator)
         # Devices differ in their numbers also when they were seeded alike at start.
-        found.seed = _default_seed + <uint64_t>hash((ctx.device_typeid, ctx.device_id)) * 0x9E3779B97F4A7C15
+        found.seed = _default_seed + (<uint64_t>ctx.device_typeid << 32 | <uint64_t>ctx.device_id) * <uint64_t>0x9E3779B97F4A7C15
         _generators[ctx] = found
     return found
 
@@ -531,7 +531,7 @@ cdef object run_into(OpFunction function, Plan plan, PyObject** inputs, Py_ssize
             ctx = target.ctx_
         if target.spec.shape != spec.shape:
             raise ShapeError(f"{function.op.name}: out has shape {target.spec.shape}, the result {spec.shape}")
-        if target.ctx_ is not ctx:
+        if target.ctx_ is not ctx and function.op.name != "_copyto":
             raise MXNetError(f"{function.op.name}: out is on {target.ctx_}, the inputs are on {ctx}")
         if state.recording and target.node is not None and function.op.name != "_copyto":
             raise MXNetError(
@@ -614,8 +614,9 @@ cdef int copy_into(NDArray source, NDArray target) except -1:
         run_plan(copy_function, inputs, 1, copy_function.default_attrs, None, NULL, 0, target)
     finally:
         weft_state().recording = recording
-    target.node = source.node
-    target.node_index = source.node_index
+    if recording:
+        target.node = source.node
+        target.node_index = source.node_index
     return 0
 
 
@@ -684,6 +685,33 @@ cdef object with_scalars(OpFunction function, object attrs, const double* scalar
             values[name] = scalars[at]
             at += 1
     return attrs.with_(**values)
+
+
+def record_view(str name, NDArray source, dict kwargs, NDArray view):
+    """Record ``view``, a share of the storage of ``source``, as what an operator gives for it; return the view.
+
+    Nothing is recorded where ``source`` is not part of a graph.
+    """
+    global tape_counter
+    cdef OpFunction found
+    cdef TapeNode node
+    if not weft_state().recording or source.node is None:
+        return view
+    found = function(name)
+    node = TapeNode.__new__(TapeNode)
+    node.function = found
+    node.attrs = found.canonical_attrs(found.op.attrs(kwargs))
+    node.out_specs = (view.spec,)
+    node.context = view.ctx_
+    tape_counter += 1
+    node.number = tape_counter
+    node.parents = ((source.node, source.node_index),)
+    node.inputs = (source if found.save_inputs else None,)
+    if found.save_outputs:
+        node.outputs = (detached(view),)
+    view.node = node
+    view.node_index = 0
+    return view
 
 
 def new_variable_node(NDArray grad, str grad_req):

@@ -1,0 +1,27 @@
+"""``mx.nd``: arrays and the functions on them.
+
+Operators are functions of this module under the names that MXNet gives them (``nd.exp``, ``nd.FullyConnected``); those in
+groups are in :mod:`~weft.nd.random`, :mod:`~weft.nd.linalg`, :mod:`~weft.nd.contrib` and :mod:`~weft.nd.image`. They are
+looked up in the operator registry when they are first used, so importing this module costs little.
+"""
+
+from __future__ import annotations
+
+from ...ops.array import NDArray
+from . import methods as _methods
+from ._namespace import attach as _attach
+from .arithmetic import *  # noqa: F403
+from .arithmetic import __all__ as _arithmetic_names
+from .creation import *  # noqa: F403
+from .creation import __all__ as _creation_names
+from .serialization import load, load_frombuffer, save
+
+_methods.install()
+
+__all__ = ["NDArray", "load", "load_frombuffer", "save", *_arithmetic_names, *_creation_names]
+
+__getattr__, __dir__ = _attach(
+    __name__,
+    "",
+    modules=("_internal", "contrib", "image", "linalg", "ndarray", "op", "random", "sparse", "utils"),
+)

@@ -1,0 +1,107 @@
+"""Which operator is found under which name in which part of ``mx.nd``.
+
+MXNet sorts operators by the beginning of their registered names: ``_contrib_box_nms`` is ``nd.contrib.box_nms``,
+``_linalg_gemm`` is ``nd.linalg.gemm``, and so on; other names that begin with an underscore are in ``nd._internal``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["attach", "group_of"]
+
+PREFIXES = {
+    "contrib": ("_contrib_",),
+    "linalg": ("_linalg_",),
+    "random": ("_random_", "_sample_"),
+    "image": ("_image_",),
+    "sparse": ("_sparse_",),
+}
+# Families of mx.np, which MXNet keeps out of mx.nd.
+HIDDEN = ("_np_", "_npi_", "_npx_", "_np", "_cvi")
+
+
+def group_of(name: str) -> tuple[str, str]:
+    """Return the part of ``mx.nd`` an operator's name belongs to ("" is ``nd`` itself), and its name there.
+
+    Examples
+    --------
+    >>> group_of("_contrib_box_nms"), group_of("_plus_scalar"), group_of("exp")
+    (('contrib', 'box_nms'), ('_internal', '_plus_scalar'), ('', 'exp'))
+    """
+    for group, prefixes in PREFIXES.items():
+        for prefix in prefixes:
+            if name.startswith(prefix):
+                return group, name[len(prefix) :]
+    return ("_internal" if name.startswith("_") else ""), name
+
+
+def _candidates(group: str, name: str) -> list[str]:
+    """Return the registered names that ``name`` in a group may stand for."""
+    if group in ("", "op"):
+        return [] if name.startswith("_") else [name]
+    if group == "_internal":
+        return [name]
+    found = [prefix + name for prefix in PREFIXES[group]]
+    if group == "random" and name.endswith("_like"):
+        found.insert(0, "_random_" + name)
+    return found
+
+
+def attach(
+    module_name: str, group: str, modules: Sequence[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Make ``__getattr__`` and ``__dir__`` of a module that offers the operators of a group.
+
+    Parameters
+    ----------
+    module_name : str
+        The module.
+    group : str
+        A key of PREFIXES, "_internal", "op", or "" for ``nd`` itself.
+    modules : sequence of str
+        Submodules that are imported when they are first asked for.
+    """
+    namespace = vars(sys.modules[module_name])
+
+    def __getattr__(name: str) -> Any:
+        if name in modules:
+            return importlib.import_module(f"{module_name}.{name}")
+        if name.startswith("__"):
+            raise AttributeError(f"module {module_name!r} has no attribute {name!r}")
+        from ...ops import dispatch, registry
+
+        for candidate in _candidates(group, name):
+            if registry.find(candidate) is not None:
+                function = namespace[name] = dispatch.function(candidate)
+                return function
+        raise AttributeError(_no_such(module_name, group, name), name=name, obj=sys.modules[module_name])
+
+    def __dir__() -> list[str]:
+        from ...ops import registry
+
+        wanted = "" if group == "op" else group
+        found = {short for where, short in map(group_of, registry.all_names()) if where == wanted and not short.startswith(HIDDEN)}
+        return sorted(found | namespace.keys() | set(modules))
+
+    return __getattr__, __dir__
+
+
+def _no_such(module_name: str, group: str, name: str) -> str:
+    """Explain that there is no such operator; say why where it was left out, and what is spelled alike."""
+    import difflib
+
+    from ...ops import registry
+
+    left_out = registry.left_out()
+    for candidate in _candidates(group, name):
+        if candidate in left_out:
+            return f"{name!r} is not part of weft: {left_out[candidate]}"
+    wanted = "" if group == "op" else group
+    known = [short for where, short in map(group_of, registry.all_names()) if where == wanted]
+    close = difflib.get_close_matches(name, known, n=3)
+    hint = f"; did you mean {' or '.join(close)}?" if close else ""
+    return f"module {module_name!r} has no attribute {name!r}{hint}"
