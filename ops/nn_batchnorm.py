@@ -235,7 +235,7 @@ _declare(
     "_backward_BatchNorm",
     ("_npx_batch_norm",),
     _PARAMS,
-    builders=(native("batch_norm"), native("backward_batch_norm")),
+    builders=(native("batch_norm", "planes"), native("backward_batch_norm", "planes")),
     doc=_DOC,
     examples="""
     >>> from weft import nd

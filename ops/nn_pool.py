@@ -299,5 +299,5 @@ def _declare(name: str, aliases: Sequence[str], params, backward, builders) -> N
     )
 
 
-_declare("Pooling", ("_npx_pooling",), _POOL, _pool_backward, (native("pooling"), native("backward_pooling")))
+_declare("Pooling", ("_npx_pooling",), _POOL, _pool_backward, (native("pooling", "planes"), native("backward_pooling", "planes")))
 _declare("Pooling_v1", (), _POOL_V1, _pool_backward_v1, ())

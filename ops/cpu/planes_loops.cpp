@@ -1,0 +1,247 @@
+// Inner loops over one plane, compiled once for each instruction set.
+#include "ops/cpu/planes.hpp"
+
+namespace weft {
+inline namespace WEFT_TARGET {
+
+namespace {
+
+constexpr float kLowest = -__builtin_inff();
+
+struct Range {
+  int64_t begin, end;
+  int64_t size() const { return end > begin ? end - begin : 0; }
+};
+
+// The elements of axis `axis` in window `index`, padding left out.
+inline Range inside(const PoolWindow* w, int axis, int64_t index) {
+  int64_t begin = index * w->stride[axis] - w->pad[axis], end = begin + w->kernel[axis];
+  return {begin < 0 ? 0 : begin, end > w->in[axis] ? w->in[axis] : end};
+}
+
+// How many elements an average counts along one axis.
+inline int64_t counted(const PoolWindow* w, int axis, int64_t index) {
+  if (!w->include_pad) return inside(w, axis, index).size();
+  int64_t begin = index * w->stride[axis] - w->pad[axis], end = begin + w->kernel[axis];
+  int64_t limit = w->in[axis] + w->pad[axis];
+  return (end < limit ? end : limit) - begin;
+}
+
+inline float larger(float a, float b) { return a > b ? a : b; }
+
+void combine_rows(bool maximum, const float* in, int64_t n, float* total) {
+  if (maximum)
+    for (int64_t i = 0; i < n; ++i) total[i] = larger(total[i], in[i]);
+  else
+    for (int64_t i = 0; i < n; ++i) total[i] += in[i];
+}
+
+// One row that stands for all rows of a row of windows; `scratch` if there are several.
+const float* gather_rows(const PoolWindow* w, const float* in, Range depth, Range rows,
+                         float* scratch) {
+  int64_t width = w->in[2];
+  bool maximum = w->kind == PoolKind::kMax;
+  const float* first = in + (depth.begin * w->in[1] + rows.begin) * width;
+  if (depth.size() == 1 && rows.size() == 1) return first;
+  if (depth.size() == 0 || rows.size() == 0) {
+    for (int64_t i = 0; i < width; ++i) scratch[i] = maximum ? kLowest : 0.0f;
+    return scratch;
+  }
+  for (int64_t i = 0; i < width; ++i) scratch[i] = first[i];
+  for (int64_t z = depth.begin; z < depth.end; ++z)
+    for (int64_t y = rows.begin; y < rows.end; ++y)
+      if (z != depth.begin || y != rows.begin)
+        combine_rows(maximum, in + (z * w->in[1] + y) * width, width, scratch);
+  return scratch;
+}
+
+inline float pool_one(const PoolWindow* w, const float* row, int64_t index) {
+  Range range = inside(w, 2, index);
+  float total = w->kind == PoolKind::kMax ? kLowest : 0.0f;
+  for (int64_t x = range.begin; x < range.end; ++x)
+    total = w->kind == PoolKind::kMax ? larger(total, row[x]) : total + row[x];
+  return total;
+}
+
+// Windows [begin, end) of one row, none of which reaches into padding.
+template <int kKernel, int kStride, bool kMaximum>
+void pool_row(const float* row, int64_t begin, int64_t end, int64_t kernel, int64_t stride,
+              int64_t pad, float* out) {
+  int64_t size = kKernel ? kKernel : kernel, step = kStride ? kStride : stride;
+  for (int64_t i = begin; i < end; ++i) {
+    const float* at = row + i * step - pad;
+    float total = at[0];
+    for (int64_t x = 1; x < size; ++x) total = kMaximum ? larger(total, at[x]) : total + at[x];
+    out[i] = total;
+  }
+}
+
+template <bool kMaximum>
+void pool_inner_row(const PoolWindow* w, const float* row, int64_t begin, int64_t end, float* out) {
+  int64_t kernel = w->kernel[2], stride = w->stride[2], pad = w->pad[2];
+  if (kernel == 2 && stride == 2)
+    pool_row<2, 2, kMaximum>(row, begin, end, kernel, stride, pad, out);
+  else if (kernel == 3 && stride == 2)
+    pool_row<3, 2, kMaximum>(row, begin, end, kernel, stride, pad, out);
+  else if (kernel == 3 && stride == 1)
+    pool_row<3, 1, kMaximum>(row, begin, end, kernel, stride, pad, out);
+  else
+    pool_row<0, 0, kMaximum>(row, begin, end, kernel, stride, pad, out);
+}
+
+// The windows of a row that lie wholly inside the data.
+inline Range inner_windows(const PoolWindow* w) {
+  int64_t begin = (w->pad[2] + w->stride[2] - 1) / w->stride[2];
+  int64_t room = w->in[2] + w->pad[2] - w->kernel[2];
+  int64_t end = room < 0 ? 0 : room / w->stride[2] + 1;
+  if (end > w->out[2]) end = w->out[2];
+  return {begin < end ? begin : end, end};
+}
+
+void divide_row(const PoolWindow* w, int64_t others, float* out) {
+  for (int64_t x = 0; x < w->out[2]; ++x) out[x] /= float(others * counted(w, 2, x));
+}
+
+void pool(const PoolWindow* w, const float* in, float* out, float* scratch) {
+  Range inner = inner_windows(w);
+  for (int64_t z = 0; z < w->out[0]; ++z)
+    for (int64_t y = 0; y < w->out[1]; ++y, out += w->out[2]) {
+      const float* row = gather_rows(w, in, inside(w, 0, z), inside(w, 1, y), scratch);
+      for (int64_t x = 0; x < inner.begin; ++x) out[x] = pool_one(w, row, x);
+      if (w->kind == PoolKind::kMax)
+        pool_inner_row<true>(w, row, inner.begin, inner.end, out);
+      else
+        pool_inner_row<false>(w, row, inner.begin, inner.end, out);
+      for (int64_t x = inner.end; x < w->out[2]; ++x) out[x] = pool_one(w, row, x);
+      if (w->kind == PoolKind::kAverage) divide_row(w, counted(w, 0, z) * counted(w, 1, y), out);
+    }
+}
+
+// The first element of a window that attains its maximum takes the gradient.
+void give_to_first(const PoolWindow* w, float grad, const float* in, float maximum, Range depth,
+                   Range rows, Range columns, float* d_in) {
+  for (int64_t z = depth.begin; z < depth.end; ++z)
+    for (int64_t y = rows.begin; y < rows.end; ++y) {
+      int64_t row = (z * w->in[1] + y) * w->in[2];
+      for (int64_t x = columns.begin; x < columns.end; ++x)
+        if (in[row + x] == maximum) {
+          d_in[row + x] += grad;
+          return;
+        }
+    }
+}
+
+// Windows of 2 x 2, side by side, without branches.
+void max_backward_2x2(const PoolWindow* w, const float* grad, const float* in, const float* out,
+                      float* d_in) {
+  int64_t width = w->in[2], columns = w->out[2];
+  for (int64_t y = 0; y < w->out[1]; ++y, grad += columns, out += columns) {
+    const float *top = in + 2 * y * width, *bottom = top + width;
+    float *d_top = d_in + 2 * y * width, *d_bottom = d_top + width;
+    for (int64_t x = 0; x < columns; ++x) {
+      float g = grad[x], m = out[x];
+      bool a = top[2 * x] == m, b = !a && top[2 * x + 1] == m;
+      bool c = !a && !b && bottom[2 * x] == m, d = !a && !b && !c && bottom[2 * x + 1] == m;
+      d_top[2 * x] = a ? g : 0.0f;
+      d_top[2 * x + 1] = b ? g : 0.0f;
+      d_bottom[2 * x] = c ? g : 0.0f;
+      d_bottom[2 * x + 1] = d ? g : 0.0f;
+    }
+  }
+}
+
+bool side_by_side_2x2(const PoolWindow* w) {
+  return w->in[0] == 1 && w->kernel[1] == 2 && w->kernel[2] == 2 && w->stride[1] == 2 &&
+         w->stride[2] == 2 && w->in[1] == 2 * w->out[1] && w->in[2] == 2 * w->out[2];
+}
+
+void max_backward(const PoolWindow* w, const float* grad, const float* in, const float* out,
+                  float* d_in) {
+  for (int64_t z = 0; z < w->out[0]; ++z)
+    for (int64_t y = 0; y < w->out[1]; ++y)
+      for (int64_t x = 0; x < w->out[2]; ++x)
+        give_to_first(w, *grad++, in, *out++, inside(w, 0, z), inside(w, 1, y), inside(w, 2, x), d_in);
+}
+
+// Sums and averages: spread a row of gradients over columns, then over the rows of the windows.
+void linear_backward(const PoolWindow* w, const float* grad, float* d_in, float* scratch) {
+  int64_t width = w->in[2];
+  for (int64_t z = 0; z < w->out[0]; ++z)
+    for (int64_t y = 0; y < w->out[1]; ++y, grad += w->out[2]) {
+      int64_t others = counted(w, 0, z) * counted(w, 1, y);
+      for (int64_t i = 0; i < width; ++i) scratch[i] = 0.0f;
+      for (int64_t x = 0; x < w->out[2]; ++x) {
+        Range range = inside(w, 2, x);
+        float value = w->kind == PoolKind::kAverage ? grad[x] / float(others * counted(w, 2, x)) : grad[x];
+        for (int64_t i = range.begin; i < range.end; ++i) scratch[i] += value;
+      }
+      Range depth = inside(w, 0, z), rows = inside(w, 1, y);
+      for (int64_t zi = depth.begin; zi < depth.end; ++zi)
+        for (int64_t yi = rows.begin; yi < rows.end; ++yi)
+          combine_rows(false, scratch, width, d_in + (zi * w->in[1] + yi) * width);
+    }
+}
+
+void pool_backward(const PoolWindow* w, const float* grad, const float* in, const float* out,
+                   float* d_in, float* scratch) {
+  if (w->kind == PoolKind::kMax && side_by_side_2x2(w)) {
+    max_backward_2x2(w, grad, in, out, d_in);
+    return;
+  }
+  int64_t plane = w->in_plane();
+  for (int64_t i = 0; i < plane; ++i) d_in[i] = 0.0f;
+  if (w->kind == PoolKind::kMax)
+    max_backward(w, grad, in, out, d_in);
+  else
+    linear_backward(w, grad, d_in, scratch);
+}
+
+// Sums run in lanes, so that the compiler may use vector registers, and blocks, so that single
+// precision does not lose digits on long planes.
+constexpr int kLanes = 16;
+constexpr int64_t kBlock = 4096;
+
+template <class Term>
+inline double lane_sum(int64_t n, Term term) {
+  double total = 0;
+  int64_t i = 0;
+  while (i + kLanes <= n) {
+    float lanes[kLanes] = {};
+    int64_t stop = i + kBlock < n ? i + kBlock : n;
+    for (; i + kLanes <= stop; i += kLanes)
+      for (int lane = 0; lane < kLanes; ++lane) lanes[lane] += term(i + lane);
+    for (int lane = 0; lane < kLanes; ++lane) total += double(lanes[lane]);
+  }
+  for (; i < n; ++i) total += double(term(i));
+  return total;
+}
+
+double sum(const float* in, int64_t n) {
+  return lane_sum(n, [in](int64_t i) { return in[i]; });
+}
+
+double square_sum(const float* in, int64_t n, float mean) {
+  return lane_sum(n, [in, mean](int64_t i) { return (in[i] - mean) * (in[i] - mean); });
+}
+
+double product_sum(const float* in, const float* grad, int64_t n, float mean) {
+  return lane_sum(n, [in, grad, mean](int64_t i) { return (in[i] - mean) * grad[i]; });
+}
+
+void scale(const float* in, int64_t n, float scale, float shift, float* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = in[i] * scale + shift;
+}
+
+void blend(const float* a, const float* in, int64_t n, float scale, float factor, float shift,
+           float* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = a[i] * scale + (in[i] * factor + shift);
+}
+
+const PlaneLoops kLoops = {pool, pool_backward, sum, square_sum, product_sum, scale, blend};
+
+}  // namespace
+
+const PlaneLoops* plane_loops() { return &kLoops; }
+
+}  // namespace WEFT_TARGET
+}  // namespace weft
