@@ -9,8 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 try:
+    from .cpu.elementwise import fill_builder
     from .cpu.elementwise import ufunc_builder as elementwise_builder
 except ImportError:
+
+    def fill_builder(value: float | str) -> None:
+        """Without the native module every operator runs on its NumPy kernel."""
+        return None
 
     def elementwise_builder(name: str, **options: Any) -> None:
         """Without the native module every operator runs on its NumPy kernel."""
@@ -26,7 +31,7 @@ except ImportError:
         return None
 
 
-__all__ = ["ShapeSpec", "elementwise_builder", "reduce_builder", "with_input_shapes"]
+__all__ = ["ShapeSpec", "elementwise_builder", "fill_builder", "reduce_builder", "with_input_shapes"]
 
 
 class ShapeSpec(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import rules
-from .builders import elementwise_builder
+from .builders import fill_builder
 from .registry import Bool, Dtype, Float, Int, Shape, Str, operator, zero_gradient
 from .unary import number_dtype, to_integer
 
@@ -50,7 +50,7 @@ for _name, _number in (("zeros", 0), ("ones", 1)):
         shape=_shape,
         dtype=rules.attr_dtype,
         gradient=zero_gradient,
-        cpu=(elementwise_builder(f"fill_{_name}"),),
+        cpu=(fill_builder(_number),),
         numpy=_fill(_number),
         doc=f"Array of {_name}.",
     )
@@ -58,7 +58,7 @@ for _name, _number in (("zeros", 0), ("ones", 1)):
         f"{_name}_like",
         aliases=("_sparse_zeros_like",) if _name == "zeros" else (),
         gradient=zero_gradient,
-        cpu=(elementwise_builder(f"fill_{_name}"),),
+        cpu=(fill_builder(_number),),
         numpy=_fill(_number),
         doc=f"Array of {_name} with shape and dtype of the input.",
     )
@@ -81,7 +81,7 @@ operator(
     shape=_shape,
     dtype=rules.attr_dtype,
     gradient=zero_gradient,
-    cpu=(elementwise_builder("fill"),),
+    cpu=(fill_builder("value"),),
     numpy=_full,
     doc="Array filled with one value.",
 )

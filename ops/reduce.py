@@ -589,11 +589,7 @@ def _broadcast_like_shape(attrs: Any, shapes: Sequence[tuple[int, ...]]) -> list
     return _fits(source, tuple(target))
 
 
-def _first_only(attrs: Any, in_specs: Any, out_specs: Any) -> tuple[Any, list[Any], list[Any]]:
-    return attrs, [in_specs[0]], list(out_specs)
-
-
-_COPY = (with_input_shapes(elementwise_builder("copy"), _first_only),)
+_COPY = (elementwise_builder("copy"),)
 
 operator(
     "broadcast_axis",

@@ -90,7 +90,7 @@ def _unary(
         gradient=gradient,
         saves=saves,
         inplace=((0, 0),),
-        cpu=(elementwise_builder(name),),
+        cpu=(elementwise_builder(name.lstrip("_")),),
         numpy=kernel(function),
         doc=doc,
     )
@@ -195,8 +195,8 @@ _fused("log1p", np.log1p, "x", lambda x: 1 / (1 + x), lambda x: -1 / F.square(x 
 
 # -- trigonometry ------------------------------------------------------------------------------------------------------
 
-_unary("sin", np.sin, lambda c, g: g * F.cos(c.inputs[0]), "Sine of an angle in radians.")
-_unary("cos", np.cos, lambda c, g: F.negative(g * F.sin(c.inputs[0])), "Cosine of an angle in radians.")
+_fused("sin", np.sin, "x", np.cos, lambda x: F.negative(F.sin(x)), "Sine of an angle in radians.")
+_fused("cos", np.cos, "x", lambda x: -np.sin(x), lambda x: F.negative(F.cos(x)), "Cosine of an angle in radians.")
 _fused("tan", np.tan, "y", lambda y: y * y + 1, lambda y: y * 2, "Tangent of an angle in radians.")
 _fused(
     "arcsin",
@@ -292,20 +292,23 @@ _fused(
     "x / (1 + |x|).",
     sparse=False,
 )
-_unary(
+_fused(
     "erf",
     special.erf,
-    lambda c, g: g * F.exp(F.negative(F.square(c.inputs[0]))) * _SLOPE_AT_ZERO,
+    "x",
+    lambda x: _SLOPE_AT_ZERO * np.exp(-x * x),
+    lambda x: F.exp(F.negative(F.square(x))) * x * (-2 * _SLOPE_AT_ZERO),
     "Gauss error function.",
     sparse=False,
     aliases=("_npx_erf",),
 )
-_unary(
+_fused(
     "erfinv",
     special.erfinv,
-    lambda c, g: g * F.exp(F.square(c.outputs[0])) * (1 / _SLOPE_AT_ZERO),
+    "y",
+    lambda y: np.exp(y * y) / _SLOPE_AT_ZERO,
+    lambda y: F.exp(F.square(y)) * y * (2 / _SLOPE_AT_ZERO),
     "Inverse of the Gauss error function on (-1, 1).",
-    saves="o",
     sparse=False,
     aliases=("_npx_erfinv",),
 )
@@ -348,6 +351,7 @@ operator(
     gradient=_hard_sigmoid_gradient,
     saves="o",
     inplace=((0, 0),),
+    cpu=(elementwise_builder("hard_sigmoid", params=("alpha", "beta")),),
     numpy=_hard_sigmoid,
     doc="Piecewise linear sigmoid: min(max(alpha * x + beta, 0), 1).",
 )
@@ -361,6 +365,7 @@ operator(
     ],
     saves="i",
     inplace=((0, 0),),
+    cpu=(elementwise_builder("grad_hard_sigmoid", params=("alpha", "beta")),),
     numpy=_backward_hard_sigmoid,
     doc="Gradient of hard_sigmoid from its output.",
     input_docs={"out": "Output of the function."},
@@ -388,6 +393,7 @@ operator(
     dtype=number_dtype,
     gradient=lambda ctx, g: [F._backward_smooth_l1(g, ctx.inputs[0], scalar=ctx.attrs.scalar)],
     saves="i",
+    cpu=(elementwise_builder("smooth_l1", params=("scalar",)),),
     numpy=_smooth_l1,
     doc="Huber-like loss: 0.5 * (s * x)**2 for |x| < 1 / s**2, else |x| - 0.5 / s**2.",
 )
@@ -397,6 +403,7 @@ operator(
     params=_SIGMA,
     gradient=lambda ctx, g: [F._backward_smooth_l1(g, ctx.inputs[1], scalar=ctx.attrs.scalar), None],
     saves="i",
+    cpu=(elementwise_builder("grad_smooth_l1", params=("scalar",)),),
     numpy=_backward_smooth_l1,
     doc="Gradient of smooth_l1.",
 )
@@ -428,6 +435,7 @@ operator(
     gradient=lambda ctx, g: [F._backward_clip(g, ctx.inputs[0], a_min=ctx.attrs.a_min, a_max=ctx.attrs.a_max)],
     saves="i",
     inplace=((0, 0),),
+    cpu=(elementwise_builder("clip", params=("a_min", "a_max")),),
     numpy=_clip,
     doc="Limit values to the interval [a_min, a_max].",
     examples="""
@@ -443,6 +451,7 @@ operator(
     gradient=lambda ctx, g: [F._backward_clip(g, ctx.inputs[1], a_min=ctx.attrs.a_min, a_max=ctx.attrs.a_max), None],
     saves="i",
     inplace=((0, 0),),
+    cpu=(elementwise_builder("grad_clip", params=("a_min", "a_max")),),
     numpy=_backward_clip,
     doc="Gradient of clip: passes where the input was inside the limits.",
 )
@@ -563,7 +572,7 @@ operator(
 )
 
 
-def _round_ste(name: str, function: Callable[..., Any], doc: str) -> None:
+def _round_ste(name: str, loop: str, function: Callable[..., Any], doc: str) -> None:
     operator(
         name,
         aliases=(f"_sparse_{name}",),
@@ -571,25 +580,33 @@ def _round_ste(name: str, function: Callable[..., Any], doc: str) -> None:
         gradient=_pass_on,
         saves="",
         inplace=((0, 0),),
+        cpu=(elementwise_builder(loop),),
         numpy=float_kernel(function),
         doc=doc + " The gradient passes unchanged (straight-through estimator).",
     )
 
 
-_round_ste("_contrib_round_ste", _round, "Nearest integer.")
-_round_ste("_contrib_sign_ste", _sign, "Sign.")
+_round_ste("_contrib_round_ste", "round", _round, "Nearest integer.")
+_round_ste("_contrib_sign_ste", "sign", _sign, "Sign.")
 
 
 def _test(name: str, function: Callable[..., Any], doc: str) -> None:
     def run(attrs: Any, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
         outs[0][...] = function(ins[0])
 
-    operator(name, dtype=number_dtype, gradient=zero_gradient, numpy=run, doc=doc)
+    operator(
+        f"_contrib_{name}",
+        dtype=number_dtype,
+        gradient=zero_gradient,
+        cpu=(elementwise_builder(name),),
+        numpy=run,
+        doc=doc,
+    )
 
 
-_test("_contrib_isnan", np.isnan, "1 where the input is not a number, else 0.")
-_test("_contrib_isinf", np.isinf, "1 where the input is infinite, else 0.")
-_test("_contrib_isfinite", np.isfinite, "1 where the input is finite, else 0.")
+_test("isnan", np.isnan, "1 where the input is not a number, else 0.")
+_test("isinf", np.isinf, "1 where the input is infinite, else 0.")
+_test("isfinite", np.isfinite, "1 where the input is finite, else 0.")
 
 
 def _div_sqrt_dim(attrs: Any, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
