@@ -36,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"weft {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("info", help="versions, devices, kernels in use, engine settings").set_defaults(run=_info)
+    commands.add_parser("coverage", help="write docs/coverage.md (in a checkout)").set_defaults(run=_coverage)
     train = commands.add_parser("train", help="train a network on data that comes with weft")
     jobs = train.add_subparsers(dest="job", required=True, metavar="JOB")
     digits = jobs.add_parser(
@@ -50,6 +51,12 @@ def _parser() -> argparse.ArgumentParser:
     digits.add_argument("--mode", choices=["imperative"], default="imperative", help="how the network runs")
     digits.set_defaults(run=_train_digits)
     return parser
+
+
+def _coverage(options: argparse.Namespace) -> int:
+    from ..ops import coverage
+
+    return coverage.main([])
 
 
 def _table(title: str, rows: Sequence[tuple[str, object]], console: Console) -> None:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Sequence
@@ -83,6 +84,7 @@ DECLARATION_MODULES: list[str] = [
     "loss",
     "ctc",
     "indexing",
+    "left_out",
 ]
 
 _operators: dict[str, Operator] = {}
@@ -476,15 +478,20 @@ def _register(op: Operator) -> None:
 
 
 def leave_out(names: str | Iterable[str], reason: str) -> None:
-    """Record why operators of MXNet are deliberately not offered."""
+    """Record why operators of MXNet are deliberately not offered; a name may be a pattern such as ``_cv*``."""
     for name in (names,) if isinstance(names, str) else names:
         _left_out[name] = reason
 
 
-def left_out() -> dict[str, str]:
-    """Return the deliberately missing names and the reasons."""
+def left_out(name: str) -> str | None:
+    """Return why an operator is deliberately missing, or None where it is not."""
     load_all()
-    return dict(_left_out)
+    if name in _by_name:
+        return None
+    for pattern, reason in _left_out.items():
+        if fnmatch.fnmatchcase(name, pattern):
+            return reason
+    return None
 
 
 # ---- looking up --------------------------------------------------------------------------------------------------------
@@ -519,8 +526,9 @@ def get(name: str) -> Operator:
     if op is None:
         import difflib
 
-        if name in _left_out:
-            raise MXNetError(f"operator {name!r} is not part of weft: {_left_out[name]}")
+        reason = left_out(name)
+        if reason is not None:
+            raise MXNetError(f"operator {name!r} is not part of weft: {reason}")
         close = difflib.get_close_matches(name, list(_by_name), n=3)
         raise MXNetError(f"no operator named {name!r}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
     return op
