@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _coverage(options: argparse.Namespace) -> int:
+def _coverage(args: argparse.Namespace, console: Console) -> int:
     from ..ops import coverage
 
     return coverage.main([])
