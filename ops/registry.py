@@ -85,6 +85,7 @@ DECLARATION_MODULES: list[str] = [
     "ctc",
     "indexing",
     "left_out",
+    "optimizer_update",
 ]
 
 _operators: dict[str, Operator] = {}
