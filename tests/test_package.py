@@ -46,6 +46,14 @@ def test_one_module_object_for_both_names(name):
     assert importlib.reload(short) is short if name == "error" else True
 
 
+def test_short_names_are_one_module():
+    code = (
+        "import weft.nd, weft.ndarray, weft.frontend.ndarray, sys\n"
+        "print(weft.nd is weft.ndarray is weft.frontend.ndarray is sys.modules['weft.nd'])"
+    )
+    assert run("-c", code) == "True\n"
+
+
 def test_modules_that_do_not_exist():
     assert importlib.util.find_spec("weft.no_such_module") is None
     with pytest.raises(ModuleNotFoundError, match=r"weft\.no_such_module"):
@@ -100,6 +108,11 @@ assert util is weft.util is mxnet.util
 assert mxnet.base is weft.base is sys.modules["weft.frontend.base"]
 assert Context is weft.Context
 assert mxnet.engine is weft.engine
+from mxnet.ndarray import NDArray
+from mxnet import nd, autograd
+assert nd is weft.nd is mxnet.ndarray is sys.modules["weft.frontend.ndarray"]
+assert autograd is weft.autograd
+assert isinstance(weft.nd.ones((2,)), NDArray)
 assert importlib.util.find_spec("mxnet.runtime") is not None
 assert importlib.util.find_spec("mxnet.runtimes") is None
 assert importlib.util.find_spec("mxnet") is not None
