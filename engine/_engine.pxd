@@ -13,6 +13,8 @@ cdef class Var:
 cdef int wait_var(CVar* var, bint write_side) except -1
 # As wait_var, but leaves a stored failure alone.
 cdef int wait_var_quietly(CVar* var, bint write_side) except -1
+# Whether the running task holds the variable already; raises where it uses it against its declaration.
+cdef bint holds(CVar* var, bint for_write) except -1
 cdef int raise_record(ErrorRecord* record) except -1
 # Number of the line of user code that is running now.
 cdef uint32_t push_site() except? 0

@@ -8,10 +8,22 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport strncpy
+from libcpp.string cimport string
 from libcpp.vector cimport vector
 
 from .cengine cimport (
     CVar,
+    describe_pending,
+    set_watchdog,
+    site_of,
+    intern_site,
+    bulk_open,
+    flush_bulk,
+    set_bulk_size,
+    bulk_size,
+    in_task,
+    access_of,
+    Access,
     ErrorRecord,
     EventRecord,
     TaskContext,
@@ -98,7 +110,6 @@ _root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _own_folders = tuple(os.path.join(_root, name) + os.sep for name in ("engine", "ops", "frontend", "profiler"))
 cdef dict _is_own = {}
 cdef dict _site_numbers = {}
-cdef list _sites = [("<unknown>", 0)]
 
 
 cdef bint is_own(object filename):
@@ -132,16 +143,10 @@ cdef uint32_t push_site() except? 0:
     Py_XDECREF(<PyObject*>frame)
     number = _site_numbers.get(key)
     if number is None:
-        number = len(_sites)
-        _sites.append(key)
+        encoded = f"{filename}:{key[1]}".encode("utf-8", "replace")
+        number = intern_site(encoded)
         _site_numbers[key] = number
     return number
-
-
-def site_text(uint32_t site):
-    """Return ``file:line`` of a push site."""
-    filename, line = _sites[site] if site < len(_sites) else _sites[0]
-    return f"{filename}:{line}"
 
 
 # --- errors ---------------------------------------------------------------------------------------
@@ -161,7 +166,7 @@ cdef int raise_record(ErrorRecord* record) except -1:
         where += " " + record.description.decode("utf-8", "replace")
     message = f"{text}\n  in {where}"
     if record.site:
-        message += f"\n  pushed at {site_text(record.site)}"
+        message += "\n  pushed at " + site_of(record.site).decode("utf-8", "replace")
     error = MXNetError(message)
     if record.exception != NULL:
         error.__cause__ = <object>record.exception
@@ -182,12 +187,26 @@ cdef int wait_record(WaitRecord* record) except -1:
 
 cdef int wait_var_quietly(CVar* var, bint write_side) except -1:
     cdef WaitRecord* record
+    if bulk_open():
+        flush_bulk()
+    if in_task() and holds(var, write_side):
+        return 0
     if var.idle() if write_side else var.readable():
         return 0
     with nogil:
         record = begin_wait(var, write_side)
     wait_record(record)
     return 0
+
+
+cdef bint holds(CVar* var, bint for_write) except -1:
+    """Whether the running task holds `var`; raises where it uses it against its declaration."""
+    cdef Access access = access_of(var, for_write)
+    if access == Access.kOnlyRead:
+        raise MXNetError("a task writes an array that it declared as read: name it in `writes`")
+    if access == Access.kUndeclared:
+        raise MXNetError("dependency sanitizer: a task uses an array that it did not declare in `reads` or `writes`")
+    return access == Access.kHeld
 
 
 cdef int wait_var(CVar* var, bint write_side) except -1:
@@ -208,6 +227,11 @@ cdef int throttle_if_needed() except -1:
             throttle()
         PyErr_CheckSignals()
     return 0
+
+
+def wait_all_quietly():
+    """Wait for everything pushed so far; failures stay where they are."""
+    wait_record(begin_wait_all())
 
 
 def wait_all():
@@ -303,16 +327,6 @@ cdef void drop_python(void* argument) noexcept nogil:
     PyGILState_Release(state)
 
 
-cdef extern from *:
-    """
-    #include "engine/core/engine.hpp"
-    struct WeftVarList {
-      std::vector<weft::Var*> vars;
-    };
-    """
-    pass
-
-
 cdef CVar* pointer_of(object item, str argument) except NULL:
     if isinstance(item, Var):
         return (<Var>item).pointer
@@ -383,7 +397,7 @@ def push(fn, reads=(), writes=(), int priority=0, device=None, str name=None):
 # --- settings -------------------------------------------------------------------------------------
 
 def get_setting(str name):
-    """Return an engine setting: ``mode``, ``cores``, ``inline_cost_ns`` or ``max_pending``."""
+    """Return an engine setting by its name in ``environment.VARIABLES``."""
     if name == "mode":
         return "naive" if settings.mode.load() else "threaded"
     if name == "cores":
@@ -392,29 +406,52 @@ def get_setting(str name):
         return settings.inline_cost_ns.load()
     if name == "max_pending":
         return settings.max_pending.load()
+    if name == "max_pending_bytes":
+        return settings.max_pending_bytes.load()
+    if name == "cache_limit":
+        return pool_statistics().limit
+    if name == "bulk_size":
+        return bulk_size()
+    if name == "sanitize":
+        return frozenset(("deps",)) if settings.sanitize.load() else frozenset()
+    if name == "watchdog":
+        return settings.watchdog_seconds.load()
     raise ValueError(f"name: no engine setting {name!r}")
 
 
 def change_setting(str name, value):
     """Change an engine setting; returns the old value."""
-    cdef int cores
+    cdef int number
+    cdef double seconds
     old = get_setting(name)
     if name == "mode":
         if value not in ("naive", "threaded"):
             raise ValueError(f"mode must be 'naive' or 'threaded', got {value!r}")
         settings.mode.store(1 if value == "naive" else 0)
+    elif name == "sanitize":
+        if frozenset(value) - {"deps"}:
+            raise ValueError(f"sanitize must be empty or {{'deps'}}, got {value!r}")
+        settings.sanitize.store(1 if value else 0)
+    elif isinstance(value, (str, bytes)) or not value >= (1 if name in ("cores", "max_pending") else 0):
+        raise ValueError(f"{name} must be a number that is not negative, got {value!r}")
     elif name == "cores":
-        cores = value
-        if cores < 1:
-            raise ValueError(f"cores must be at least 1, got {value}")
+        number = value
         with nogil:
-            set_core_count(cores)
+            set_core_count(number)
     elif name == "inline_cost_ns":
         settings.inline_cost_ns.store(value)
-    else:
-        if value < 1:
-            raise ValueError(f"max_pending must be at least 1, got {value}")
+    elif name == "max_pending":
         settings.max_pending.store(value)
+    elif name == "max_pending_bytes":
+        settings.max_pending_bytes.store(value)
+    elif name == "cache_limit":
+        pool_set_limit(value)
+    elif name == "bulk_size":
+        set_bulk_size(value)
+    else:
+        seconds = value
+        with nogil:
+            set_watchdog(seconds)
     return old
 
 
@@ -434,19 +471,25 @@ def empty_cache():
         pool_empty_cache()
 
 
-def set_cache_limit(uint64_t nbytes):
-    """Set how many bytes of freed storage the pool keeps."""
-    pool_set_limit(nbytes)
-
-
 def reset_peak():
     """Start counting the peak of storage in use anew."""
     pool_reset_peak()
 
 
+def pending_text():
+    """Return the tasks in flight and what they wait for; needs the watchdog to be on."""
+    cdef string text
+    with nogil:
+        text = describe_pending()
+    return text.decode("utf-8", "replace")
+
+
 def stop_workers():
     """Finish what is queued, then end the workers; the next push starts them again."""
     with nogil:
+        set_watchdog(0)
+        if bulk_open():
+            flush_bulk()
         shutdown()
 
 

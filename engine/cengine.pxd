@@ -95,6 +95,7 @@ cdef extern from "engine/core/engine.hpp" namespace "weft" nogil:
         int device
         int priority
         double cost_ns
+        uint64_t bytes
         uint32_t flags
         uint32_t name
         uint32_t site
@@ -102,6 +103,21 @@ cdef extern from "engine/core/engine.hpp" namespace "weft" nogil:
     cbool push(const TaskSpec& spec)
     uint32_t intern_name(const char* name)
     const char* name_of(uint32_t name)
+    uint32_t intern_site(const char* text)
+    const char* site_of(uint32_t site)
+
+    cdef enum class Access "weft::Access":
+        kFree
+        kHeld
+        kOnlyRead
+        kUndeclared
+
+    Access access_of(CVar* var, cbool write)
+    cbool in_task()
+    int bulk_size()
+    int set_bulk_size(int size)
+    void flush_bulk()
+    cbool bulk_open()
 
     cdef cppclass WaitRecord:
         pass
@@ -121,6 +137,9 @@ cdef extern from "engine/core/engine.hpp" namespace "weft" nogil:
         CAtomicInt mode
         CAtomicDouble inline_cost_ns
         CAtomicI64 max_pending
+        CAtomicI64 max_pending_bytes
+        CAtomicInt sanitize
+        CAtomicDouble watchdog_seconds
 
     Settings settings
     CAtomicI64 pending_tasks
@@ -129,6 +148,8 @@ cdef extern from "engine/core/engine.hpp" namespace "weft" nogil:
     cbool on_worker()
     void shutdown()
     void reset_after_fork()
+    void set_watchdog(double seconds)
+    string describe_pending()
 
     cdef struct EventRecord:
         uint64_t time_ns

@@ -14,8 +14,12 @@ from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
-from ..engine._engine cimport wait_var
+from ..engine._engine cimport holds, wait_var
 from ..engine.cengine cimport (
+    Access,
+    access_of,
+    bulk_open,
+    in_task,
     Buffer,
     buffer_ready,
     new_buffer,
@@ -184,6 +188,10 @@ cdef void* data_pointer(NDArray array) noexcept:
 
 
 cdef int hold(NDArray array, bint for_write) except -1:
+    if in_task() and holds(array.buffer, for_write):
+        if not buffer_ready(array.buffer):
+            raise MemoryError(f"out of memory: {array.spec.nbytes} bytes")
+        return 0
     while True:
         wait_var(array.buffer, for_write)
         if array.buffer.try_write() if for_write else array.buffer.try_read():
@@ -195,6 +203,8 @@ cdef int hold(NDArray array, bint for_write) except -1:
 
 
 cdef void release_hold(Buffer* buffer, bint for_write) noexcept nogil:
+    if in_task() and access_of(buffer, for_write) == Access.kHeld:
+        return
     if for_write:
         release_write(buffer)
     else:
@@ -301,7 +311,7 @@ cdef class NDArray:
         MXNetError
             If computing it failed; the message names operator, shapes and the line that called it.
         """
-        if not self.buffer.readable() or self.buffer.error.load() != NULL:
+        if bulk_open() or not self.buffer.readable() or self.buffer.error.load() != NULL:
             wait_var(self.buffer, False)
 
     def wait_to_write(self):
@@ -340,17 +350,20 @@ cdef class NDArray:
         cdef void* origin = cnp.PyArray_DATA(<cnp.ndarray>values)
         cdef int64_t nbytes = self.spec.nbytes
         cdef void* target
-        while True:
+        cdef bint held = in_task() and holds(self.buffer, True)
+        while not held:
             wait_write_ready(self.buffer)
             if self.buffer.try_write():
                 break
         if not buffer_ready(self.buffer):
-            release_write(self.buffer)
+            if not held:
+                release_write(self.buffer)
             raise MemoryError(f"out of memory: {nbytes} bytes")
         target = data_pointer(self)
         with nogil:
             memcpy(target, origin, nbytes)
-            release_write(self.buffer)
+            if not held:
+                release_write(self.buffer)
 
     def _view(self, shape, int64_t element_offset=0, dtype=None):
         """Return an array of ``shape`` over this storage, starting ``element_offset`` elements further on."""

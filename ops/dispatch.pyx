@@ -12,8 +12,8 @@ from cpython.object cimport PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ..engine._engine cimport push_site, throttle_if_needed, wait_var
-from ..engine.cengine cimport Buffer, intern_name, settings
+from ..engine._engine cimport holds, push_site, throttle_if_needed
+from ..engine.cengine cimport Buffer, bulk_open, in_task, intern_name, settings
 from .array cimport NDArray, Spec, TapeNode, get_spec, new_array, set_binary_dispatch, share
 from .kernel cimport CKernel, Kernel
 
@@ -439,6 +439,9 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
         for i in range(1, n):
             if (<NDArray>inputs[i]).ctx_ is not ctx:
                 raise mixed_devices(function, inputs, n)
+    if in_task():
+        for i in range(n):
+            holds((<NDArray>inputs[i]).buffer, False)
     plan = function.plan_for(inputs, n, attrs, ctx)
     if out is not None:
         return run_into(function, plan, inputs, n, attrs, ctx, scalars, n_scalars, out)
@@ -478,7 +481,7 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
         call.counter = generator.counter
         generator.counter += 1
     result = kCallBusy
-    if not plan.any_mutated and plan.cost_ns <= (
+    if not plan.any_mutated and not bulk_open() and not in_task() and plan.cost_ns <= (
             kPythonInlineNs if plan.is_python else settings.inline_cost_ns.load()):
         error[0] = 0
         result = run_here(call, error)
@@ -533,6 +536,8 @@ cdef object run_into(OpFunction function, Plan plan, PyObject** inputs, Py_ssize
             raise ShapeError(f"{function.op.name}: out has shape {target.spec.shape}, the result {spec.shape}")
         if target.ctx_ is not ctx and function.op.name != "_copyto":
             raise MXNetError(f"{function.op.name}: out is on {target.ctx_}, the inputs are on {ctx}")
+        if in_task():
+            holds(target.buffer, True)
         if state.recording and target.node is not None and function.op.name != "_copyto":
             raise MXNetError(
                 "Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd."

@@ -174,7 +174,11 @@ inline bool push_call(const Call& call, uint32_t site) {
   Var** vars = 2 * arrays > 4 * kMostArrays ? new Var*[2 * arrays] : few;
   Var** writes = vars + arrays;
   int n_reads = 0, n_writes = 0;
-  for (int i = 0; i < call.n_outputs; ++i) writes[n_writes++] = call.outputs[i].buffer;
+  uint64_t bytes = 0;
+  for (int i = 0; i < call.n_outputs; ++i) {
+    writes[n_writes++] = call.outputs[i].buffer;
+    if (call.fresh_outputs) bytes += call.outputs[i].buffer->bytes;
+  }
   for (int i = 0; i < call.n_inputs; ++i) {
     vars[n_reads++] = call.inputs[i].buffer;
     if (call.mutated && call.mutated[i] && n_writes < int(arrays)) writes[n_writes++] = call.inputs[i].buffer;
@@ -190,6 +194,7 @@ inline bool push_call(const Call& call, uint32_t site) {
   spec.n_writes = n_writes;
   spec.cost_ns = call.cost_ns;
   spec.priority = call.priority;
+  spec.bytes = bytes;
   spec.flags = (call.info->kernel->flags & kKernelPython) ? kTaskNeedsGil : 0;
   spec.name = call.info->name;
   spec.site = site;

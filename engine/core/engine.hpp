@@ -58,7 +58,9 @@ struct Var {
   Dep* head = nullptr;
   Dep* tail = nullptr;
   void (*destroy)(Var* self) = nullptr;
-  uint64_t id = 0;  // for traces and messages; given on first use
+  uint64_t id = 0;       // for traces and messages; given on first use
+  uint64_t creator = 0;  // the task that made it, where the sanitizer wants to know
+  bool is_buffer = false;
 
   bool try_read() {
     uint32_t seen = state.load(std::memory_order_relaxed);
@@ -166,9 +168,10 @@ struct TaskSpec {
   int device = 0;
   int priority = 0;
   double cost_ns = 0;  // estimate; decides between the pushing thread and a worker
+  uint64_t bytes = 0;  // of results that come into being
   uint32_t flags = 0;
   uint32_t name = 0;   // from intern_name
-  uint32_t site = 0;   // from the front end's table of push sites
+  uint32_t site = 0;   // from intern_site: the line of user code
 };
 
 // Runs the task here and now if all it needs is free and it is cheap; else queues it.
@@ -177,6 +180,26 @@ WEFT_API bool push(const TaskSpec& spec);
 
 WEFT_API uint32_t intern_name(const char* name);
 WEFT_API const char* name_of(uint32_t name);
+WEFT_API uint32_t intern_site(const char* text);
+WEFT_API const char* site_of(uint32_t site);
+
+// --- inside a task ------------------------------------------------------------------------------
+
+// A task may use what it declared without waiting for itself.
+enum class Access { kFree, kHeld, kOnlyRead, kUndeclared };
+// How the task running on this thread stands to `var`: kFree outside tasks, and where the task
+// must take the variable like anybody else; kOnlyRead when it wants to write what it declared as
+// read; kUndeclared only under the sanitizer.
+WEFT_API Access access_of(Var* var, bool write);
+WEFT_API bool in_task();
+
+// --- bulk ---------------------------------------------------------------------------------------
+
+// Calls of this thread that wait to become one task.
+WEFT_API int bulk_size();
+WEFT_API int set_bulk_size(int size);  // of this thread; flushes; returns the old size
+WEFT_API void flush_bulk();
+WEFT_API bool bulk_open();
 
 // --- waiting ----------------------------------------------------------------------------------
 
@@ -188,7 +211,8 @@ WEFT_API WaitRecord* begin_wait_all();
 WEFT_API bool wait_for(WaitRecord* record, int milliseconds);  // true: done; < 0 waits forever
 WEFT_API void end_wait(WaitRecord* record);                    // exactly once per begin_
 inline void wait_read(Var* var) {
-  if (var->readable()) return;
+  if (bulk_open()) flush_bulk();
+  if (var->readable() || access_of(var, false) == Access::kHeld) return;
   WaitRecord* record = begin_wait(var, false);
   wait_for(record, -1);
   end_wait(record);
@@ -216,13 +240,19 @@ struct Settings {
   std::atomic<int> mode{0};                 // Mode
   std::atomic<double> inline_cost_ns{8000}; // at most this is run on the pushing thread
   std::atomic<int64_t> max_pending{16384};  // the pusher waits above this many tasks
+  std::atomic<int64_t> max_pending_bytes{0};
+  std::atomic<int> sanitize{0};             // 1: check declared reads and writes
+  std::atomic<double> watchdog_seconds{0};
 };
 WEFT_API extern Settings settings;
 WEFT_API extern std::atomic<int64_t> pending_tasks;  // pushed and not finished
+WEFT_API extern std::atomic<int64_t> pending_bytes;  // of their results
 
 inline bool should_throttle() {
   return pending_tasks.load(std::memory_order_relaxed) >
-         settings.max_pending.load(std::memory_order_relaxed);
+             settings.max_pending.load(std::memory_order_relaxed) ||
+         pending_bytes.load(std::memory_order_relaxed) >
+             settings.max_pending_bytes.load(std::memory_order_relaxed);
 }
 WEFT_API void throttle();  // waits until the workers caught up; returns at once on a worker
 WEFT_API bool on_worker();
@@ -230,6 +260,8 @@ WEFT_API bool on_worker();
 WEFT_API void start();     // lazily done by push
 WEFT_API void shutdown();  // finishes what is queued, then joins the workers
 WEFT_API void reset_after_fork();
+WEFT_API void set_watchdog(double seconds);  // 0 stops it
+WEFT_API std::string describe_pending();     // tasks in flight and what they wait for (watchdog on)
 
 // --- event records ----------------------------------------------------------------------------
 

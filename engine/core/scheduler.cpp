@@ -19,30 +19,7 @@ namespace weft {
 
 Settings settings;
 std::atomic<int64_t> pending_tasks{0};
-
-namespace {
-
-constexpr int kInlineDeps = 6;
-
-}  // namespace
-
-struct Task {
-  TaskFunction run;
-  void (*cleanup)(void*);
-  void (*describe)(void*, std::string*);
-  void* argument;
-  std::atomic<int> waiting;  // variables not yet granted, plus one while being pushed
-  int priority;
-  uint32_t flags;
-  uint32_t name;
-  uint32_t site;
-  int n_deps;
-  uint64_t sequence;
-  double cost_ns;
-  Task* next;  // in the ready list
-  Dep* deps;
-  Dep inline_deps[kInlineDeps];
-};
+std::atomic<int64_t> pending_bytes{0};
 
 namespace {
 
@@ -129,6 +106,7 @@ struct Scheduler {
 Scheduler* make_scheduler() {
   Scheduler* scheduler = new Scheduler;
   scheduler->cores = default_core_count();
+  settings.max_pending_bytes.store(int64_t(pool_statistics().limit));
   return scheduler;
 }
 Scheduler* scheduler = make_scheduler();
@@ -189,10 +167,12 @@ Names& names() {
   return *table;
 }
 
-}  // namespace
+Names& sites() {
+  static Names* table = new Names;
+  return *table;
+}
 
-uint32_t intern_name(const char* name) {
-  Names& table = names();
+uint32_t intern(Names& table, const char* name) {
   std::lock_guard<std::mutex> guard(table.lock);
   auto found = table.numbers.find(name);
   if (found != table.numbers.end()) return found->second;
@@ -202,11 +182,17 @@ uint32_t intern_name(const char* name) {
   return number;
 }
 
-const char* name_of(uint32_t name) {
-  Names& table = names();
+const char* text_of(Names& table, uint32_t number, const char* otherwise) {
   std::lock_guard<std::mutex> guard(table.lock);
-  return name && name <= table.texts.size() ? table.texts[name - 1]->c_str() : "task";
+  return number && number <= table.texts.size() ? table.texts[number - 1]->c_str() : otherwise;
 }
+
+}  // namespace
+
+uint32_t intern_name(const char* name) { return intern(names(), name); }
+const char* name_of(uint32_t name) { return text_of(names(), name, "task"); }
+uint32_t intern_site(const char* text) { return intern(sites(), text); }
+const char* site_of(uint32_t site) { return text_of(sites(), site, "unknown line"); }
 
 // --- variables ----------------------------------------------------------------------------------
 
@@ -280,7 +266,7 @@ void hand_on(ReadyList* ready);
 void release_dep(Dep* dep, const Task* task, ErrorRecord* failure, ReadyList* ready) {
   Var* var = dep->var;
   if (dep->write) {
-    if (!(task->flags & kTaskInstant)) {
+    if (!(task->flags & (kTaskInstant | kTaskOwnErrors))) {
       if (failure || var->error.load(std::memory_order_relaxed)) set_error(var, failure);
       var->version.fetch_add(1, std::memory_order_release);
     }
@@ -402,6 +388,8 @@ ErrorRecord* inherited_error(Task* task) {
   return nullptr;
 }
 
+}  // namespace
+
 ErrorRecord* new_error(const TaskContext& context, uint32_t name, uint32_t site,
                        void (*describe)(void*, std::string*), void* argument) {
   ErrorRecord* record = new ErrorRecord;
@@ -414,14 +402,47 @@ ErrorRecord* new_error(const TaskContext& context, uint32_t name, uint32_t site,
   return record;
 }
 
+namespace {
+
+// Runs a body with the task known to the thread, and under the sanitizer checks what it read.
+template <class Declared>
+int run_body(const Declared& declared, Running here, TaskFunction run, void* argument,
+             TaskContext* context) {
+  here.outer = running();
+  set_running(&here);
+  int failed;
+  if (__builtin_expect(settings.sanitize.load(std::memory_order_relaxed), 0)) {
+    ReadSums sums(declared);
+    failed = run(argument, context);
+    const char* message = failed ? nullptr : sums.changed();
+    if (message) {
+      std::strncpy(context->error, message, kTaskErrorBytes - 1);
+      context->error[kTaskErrorBytes - 1] = 0;
+      failed = 1;
+    }
+  } else {
+    failed = run(argument, context);
+  }
+  if (bulk_open()) flush_bulk();
+  set_running(here.outer);
+  return failed;
+}
+
 void execute(Task* task, ReadyList* ready) {
-  ErrorRecord* failure = (task->flags & kTaskInstant) ? nullptr : inherited_error(task);
+  if (task->flags & kTaskInstant) {
+    TaskContext context{nullptr};
+    task->run(task->argument, &context);
+    finish(task, nullptr, ready);
+    return;
+  }
+  ErrorRecord* failure = (task->flags & kTaskOwnErrors) ? nullptr : inherited_error(task);
   if (!failure) {
     char message[kTaskErrorBytes];
     message[0] = 0;
     TaskContext context{message};
+    task->running.store(true, std::memory_order_relaxed);
     trace(Event::kStarted, task->name, task->sequence);
-    if (task->run(task->argument, &context))
+    if (run_body(task, Running{task, nullptr, task->sequence, nullptr}, task->run, task->argument, &context))
       failure = new_error(context, task->name, task->site, task->describe, task->argument);
     trace(Event::kFinished, task->name, task->sequence);
   }
@@ -450,6 +471,8 @@ void finish(Task* task, ErrorRecord* failure, ReadyList* ready) {
   }
   if (failure) error_release(failure);
   bool counted = !(task->flags & kTaskInstant);
+  if (task->registered) unwatch_task(task);
+  if (task->bytes) pending_bytes.fetch_sub(int64_t(task->bytes), std::memory_order_relaxed);
   free_task(task);
   if (counted) {
     int64_t left = pending_tasks.fetch_sub(1, std::memory_order_seq_cst) - 1;
@@ -467,12 +490,16 @@ bool contains(Var* const* list, int n, const Var* var) {
   return false;
 }
 
+// A task's own calls may use what the task holds; only the rest is taken and given back.
+bool held_here(Var* var, bool write) { return running() && access_of(var, write) == Access::kHeld; }
+
 // Takes every variable of the task, or none.
 bool try_take_all(const TaskSpec& spec) {
   int writes = 0, reads = 0;
   bool taken = true;
   for (; writes < spec.n_writes; ++writes) {
     if (contains(spec.writes, writes, spec.writes[writes])) continue;
+    if (held_here(spec.writes[writes], true)) continue;
     if (!spec.writes[writes]->try_write()) {
       taken = false;
       break;
@@ -480,17 +507,20 @@ bool try_take_all(const TaskSpec& spec) {
   }
   for (; taken && reads < spec.n_reads; ++reads) {
     if (contains(spec.writes, spec.n_writes, spec.reads[reads])) continue;
+    if (held_here(spec.reads[reads], false)) continue;
     if (!spec.reads[reads]->try_read()) {
       taken = false;
       break;
     }
   }
   if (taken) return true;
-  while (reads-- > 0)
-    if (!contains(spec.writes, spec.n_writes, spec.reads[reads])) release_read(spec.reads[reads]);
+  while (reads-- > 0) {
+    Var* var = spec.reads[reads];
+    if (!contains(spec.writes, spec.n_writes, var) && !held_here(var, false)) release_read(var);
+  }
   while (writes-- > 0) {
     Var* var = spec.writes[writes];
-    if (contains(spec.writes, writes, var)) continue;
+    if (contains(spec.writes, writes, var) || held_here(var, true)) continue;
     uint32_t only_writer = kVarWriter;  // nothing was written: no new version
     if (!var->state.compare_exchange_strong(only_writer, 0, std::memory_order_acq_rel))
       release_write_slow(var);
@@ -515,17 +545,20 @@ void run_here(const TaskSpec& spec) {
     TaskContext context{message};
     bool traced = tracing.load(std::memory_order_relaxed);
     uint64_t begin = traced ? ticks() : 0;
-    if (spec.run(spec.argument, &context))
+    uint64_t number = settings.sanitize.load(std::memory_order_relaxed) ? scheduler->sequence.fetch_add(1) + 1 : 0;
+    if (run_body(spec, Running{nullptr, &spec, number, nullptr}, spec.run, spec.argument, &context))
       failure = new_error(context, spec.name, spec.site, spec.describe, spec.argument);
     if (traced) trace_inline(spec.name, begin);
   }
   // As in finish(): what the body held goes first. Callers keep the variables alive.
   if (spec.cleanup) spec.cleanup(spec.argument);
   for (int i = 0; i < spec.n_reads; ++i)
-    if (!contains(spec.writes, spec.n_writes, spec.reads[i])) release_read(spec.reads[i]);
+    if (!contains(spec.writes, spec.n_writes, spec.reads[i]) && !held_here(spec.reads[i], false))
+      release_read(spec.reads[i]);
   for (int i = 0; i < spec.n_writes; ++i) {
     if (contains(spec.writes, i, spec.writes[i])) continue;
     if (failure) set_error(spec.writes[i], failure);
+    if (held_here(spec.writes[i], true)) continue;
     release_write(spec.writes[i], failure != nullptr);
   }
   if (failure) error_release(failure);
@@ -542,8 +575,11 @@ Task* make_task(const TaskSpec& spec) {
   task->name = spec.name;
   task->site = spec.site;
   task->cost_ns = spec.cost_ns;
+  task->bytes = spec.bytes;
+  task->registered = false;
+  task->running.store(false, std::memory_order_relaxed);
   int most = spec.n_reads + spec.n_writes;
-  task->deps = most <= kInlineDeps
+  task->deps = most <= Task::kInlineDeps
                    ? task->inline_deps
                    : static_cast<Dep*>(std::malloc(sizeof(Dep) * size_t(most)));
   int n = 0;
@@ -566,6 +602,8 @@ void push_queued(const TaskSpec& spec) {
   if (!s->started.load(std::memory_order_acquire)) start();
   Task* task = make_task(spec);
   if (!(spec.flags & kTaskInstant)) pending_tasks.fetch_add(1, std::memory_order_relaxed);
+  if (spec.bytes) pending_bytes.fetch_add(int64_t(spec.bytes), std::memory_order_relaxed);
+  if (watching.load(std::memory_order_relaxed)) watch_task(task);
   for (int i = 0; i < task->n_deps; ++i) var_retain(task->deps[i].var);
   task->waiting.store(task->n_deps + 1, std::memory_order_relaxed);
   ReadyList ready;
@@ -590,29 +628,42 @@ void push_queued(const TaskSpec& spec) {
 
 bool naive() { return settings.mode.load(std::memory_order_relaxed) == int(Mode::kNaive); }
 
-// Naive mode, variables busy: another thread's task, or a held array. Wait for them, then try again.
+// Naive mode, or inside a task, and variables busy: wait for them, then try again.
 void run_here_when_free(const TaskSpec& spec) {
+  auto wait = [](Var* var, bool write) {
+    if (held_here(var, write)) return;
+    WaitRecord* record = begin_wait(var, write);
+    wait_for(record, -1);
+    end_wait(record);
+  };
   while (!try_take_all(spec)) {
-    for (int i = 0; i < spec.n_writes; ++i) {
-      WaitRecord* record = begin_wait(spec.writes[i], true);
-      wait_for(record, -1);
-      end_wait(record);
-    }
-    for (int i = 0; i < spec.n_reads; ++i) wait_read(spec.reads[i]);
+    for (int i = 0; i < spec.n_writes; ++i) wait(spec.writes[i], true);
+    for (int i = 0; i < spec.n_reads; ++i)
+      if (!contains(spec.writes, spec.n_writes, spec.reads[i])) wait(spec.reads[i], false);
   }
   run_here(spec);
 }
 
 }  // namespace
 
+// Whether the running task holds one of the variables: the call must then run inside the task.
+static bool uses_held(const TaskSpec& spec) {
+  for (int i = 0; i < spec.n_writes; ++i)
+    if (access_of(spec.writes[i], true) != Access::kFree) return true;
+  for (int i = 0; i < spec.n_reads; ++i)
+    if (access_of(spec.reads[i], false) != Access::kFree) return true;
+  return false;
+}
+
 bool push(const TaskSpec& spec) {
+  if (__builtin_expect(bulk_size() > 1, 0) && append_to_bulk(spec)) return false;
   bool cheap = spec.cost_ns <= settings.inline_cost_ns.load(std::memory_order_relaxed) &&
                !(spec.flags & (kTaskQueue | kTaskInstant | kTaskNeedsGil));
   if (cheap && try_take_all(spec)) {
     run_here(spec);
     return true;
   }
-  if (naive() && !(spec.flags & kTaskInstant)) {
+  if (!(spec.flags & kTaskInstant) && (naive() || (running() && uses_held(spec)))) {
     run_here_when_free(spec);
     return true;
   }
@@ -784,6 +835,8 @@ void reset_after_fork() {
   scheduler = new Scheduler;
   scheduler->cores = cores;
   pending_tasks.store(0);
+  pending_bytes.store(0);
+  watching.store(false);
   is_worker = false;
   blocking_depth = 0;
   reset_parallel_after_fork();
@@ -819,6 +872,7 @@ void drop_wait(void* argument) { drop(static_cast<WaitRecord*>(argument)); }
 }  // namespace
 
 WaitRecord* begin_wait(Var* var, bool write_side) {
+  if (bulk_open()) flush_bulk();
   WaitRecord* record = new WaitRecord;
   TaskSpec spec;
   spec.run = signal_wait;
@@ -832,6 +886,7 @@ WaitRecord* begin_wait(Var* var, bool write_side) {
 }
 
 WaitRecord* begin_wait_all() {
+  if (bulk_open()) flush_bulk();
   WaitRecord* record = new WaitRecord;
   record->drain = true;
   record->refs.store(1);
@@ -874,9 +929,11 @@ void throttle() {
   std::unique_lock<std::mutex> lock(s->drain_lock);
   s->drain_waiters.fetch_add(1, std::memory_order_seq_cst);
   int64_t low = settings.max_pending.load(std::memory_order_relaxed) / 2;
-  // The timeout only covers a limit that was changed meanwhile.
-  while (pending_tasks.load(std::memory_order_seq_cst) > low)
-    s->drain_signal.wait_for(lock, std::chrono::milliseconds(100));
+  int64_t low_bytes = settings.max_pending_bytes.load(std::memory_order_relaxed) / 2;
+  // Bytes are not signalled each time: the timeout finds them, and limits changed meanwhile.
+  while (pending_tasks.load(std::memory_order_seq_cst) > low ||
+         pending_bytes.load(std::memory_order_relaxed) > low_bytes)
+    s->drain_signal.wait_for(lock, std::chrono::milliseconds(1));
   s->drain_waiters.fetch_sub(1, std::memory_order_seq_cst);
 }
 

@@ -5,6 +5,74 @@
 
 namespace weft {
 
+struct Task {
+  TaskFunction run;
+  void (*cleanup)(void*);
+  void (*describe)(void*, std::string*);
+  void* argument;
+  std::atomic<int> waiting;  // variables not yet granted, plus one while being pushed
+  int priority;
+  uint32_t flags;
+  uint32_t name;
+  uint32_t site;
+  int n_deps;
+  uint64_t sequence;
+  uint64_t bytes;
+  double cost_ns;
+  Task* next;  // in the ready list
+  // for the watchdog, while it is on
+  Task* older;
+  Task* newer;
+  bool registered;
+  std::atomic<bool> running;
+  Dep* deps;
+  static constexpr int kInlineDeps = 6;
+  Dep inline_deps[kInlineDeps];
+};
+
+// A task whose body handles the failures of its parts itself (internal: bulks).
+constexpr uint32_t kTaskOwnErrors = 8u;
+
+// What the task on this thread declared. Inline runs have no Task, queued ones no spec.
+struct Running {
+  const Task* task;
+  const TaskSpec* spec;
+  uint64_t number;
+  Running* outer;
+};
+Running* running();
+uint64_t running_task_number();
+void set_running(Running* now);
+
+ErrorRecord* new_error(const TaskContext& context, uint32_t name, uint32_t site,
+                       void (*describe)(void*, std::string*), void* argument);
+
+// Sanitizer: what a task declared as read must come out as it went in.
+struct ReadSums {
+  explicit ReadSums(const Task* task);
+  explicit ReadSums(const TaskSpec& spec);
+  const char* changed() const;  // a message, or nullptr
+  ~ReadSums();
+  struct Sum {
+    Buffer* buffer;
+    uint64_t value;
+  };
+  Sum* sums = nullptr;
+  int n = 0;
+
+ private:
+  void add(Var* var);
+};
+
+// Bulks: true when the call was taken into the thread's bulk.
+bool append_to_bulk(const TaskSpec& spec);
+
+// The watchdog's list of tasks in flight.
+extern std::atomic<bool> watching;
+void watch_task(Task* task);
+void unwatch_task(Task* task);
+void note_progress();
+
 int default_core_count();
 uint64_t spin_ticks();
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine.hpp"
+#include "scheduler.hpp"
 #include "small_pool.hpp"
 
 namespace weft {
@@ -313,6 +314,8 @@ Buffer* new_buffer(size_t bytes, int device) {
   buffer->destroy = destroy_buffer;
   buffer->bytes = bytes;
   buffer->device = device;
+  buffer->is_buffer = true;
+  if (settings.sanitize.load(std::memory_order_relaxed)) buffer->creator = running_task_number();
   return buffer;
 }
 
