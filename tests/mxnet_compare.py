@@ -1,0 +1,31 @@
+"""Comparison of weft's results with recorded ones."""
+
+import numpy as np
+
+#: relative and absolute tolerance by dtype
+TOLERANCES = {"float16": (4e-3, 2e-3), "float32": (2e-5, 2e-6), "float64": (1e-7, 1e-9)}
+
+
+def check(name, got, expected, rtol=None, atol=None):
+    """Same dtype, same shape, values within the tolerance of the dtype."""
+    got = np.asarray(got)
+    assert got.dtype == expected.dtype, "%s: dtype %s, MXNet gives %s" % (name, got.dtype, expected.dtype)
+    assert got.shape == expected.shape, "%s: shape %s, MXNet gives %s" % (name, got.shape, expected.shape)
+    if expected.dtype.kind == "f":
+        default = TOLERANCES[expected.dtype.name]
+        np.testing.assert_allclose(
+            got.astype(np.float64), expected.astype(np.float64), rtol=default[0] if rtol is None else max(rtol, default[0]),
+            atol=default[1] if atol is None else max(atol, default[1]), equal_nan=True, err_msg=name)
+    else:
+        np.testing.assert_array_equal(got, expected, err_msg=name)
+
+
+def allowed_errors(mx, recorded):
+    """Exceptions that count as the same refusal as MXNet's `recorded` [type, message]."""
+    if recorded[0] == "MXNetError":
+        return (mx.base.MXNetError,)
+    if recorded[0] in ("AssertionError", "KeyError", "Exception", "ArgumentError", "AttributeError", "RuntimeError", "UFuncTypeError", "error"):
+        return (mx.base.MXNetError, ValueError, TypeError, AssertionError, KeyError, AttributeError, NotImplementedError)
+    return {"ValueError": (ValueError,), "TypeError": (TypeError,), "IndexError": (IndexError,),
+            "NotImplementedError": (NotImplementedError, mx.base.MXNetError, TypeError),
+            "ImportError": (ImportError,)}.get(recorded[0], (Exception,))
