@@ -49,7 +49,9 @@ def call(name, case):
         kwargs["out"] = out[0] if len(out) == 1 else out
     function = mx
     for part in case["op"].split("."):
-        function = getattr(function, part)
+        function = getattr(function, part, None)
+    if function is None:
+        pytest.skip("weft has no %s (docs/coverage says why)" % case["op"])
     wanted = read(case["grad_of"]) if "grad_of" in case else []
     for i in wanted:
         arrays[i].attach_grad()
@@ -63,7 +65,12 @@ def as_list(result):
     return list(result) if isinstance(result, (list, tuple)) else [result]
 
 
-@pytest.mark.parametrize(("name", "case"), parameters(gradient=False))
+def tolerance(case, arrays):
+    given = {k: case[k] for k in ("rtol", "atol") if k in case}
+    return given or mxnet_compare.half_precision(*[a.asnumpy() for a in arrays])
+
+
+@pytest.mark.parametrize(("name", "case"), list(parameters(gradient=False)))
 def test_forward(name, case):
     if mxnet_differences.differs(name, case["id"], "all"):
         return
@@ -85,12 +92,14 @@ def test_forward(name, case):
         if case["compare"] == "meta":
             assert (g.shape, g.dtype) == (e.shape, e.dtype)
         elif not mxnet_differences.differs(name, case["id"], "values"):
-            mxnet_compare.check("output %d" % i, g, e, case.get("rtol"), case.get("atol"))
+            mxnet_compare.check("output %d" % i, g, e, **tolerance(case, arrays))
     for i, e in read(case.get("mutated", {"l": []})):
-        mxnet_compare.check("changed input %d" % i, arrays[i].asnumpy(), e, case.get("rtol"), case.get("atol"))
+        if mxnet_differences.differs(name, case["id"], "input %d" % i):
+            continue
+        mxnet_compare.check("changed input %d" % i, arrays[i].asnumpy(), e, **tolerance(case, arrays))
 
 
-@pytest.mark.parametrize(("name", "case"), parameters(gradient=True))
+@pytest.mark.parametrize(("name", "case"), list(parameters(gradient=True)))
 def test_gradient(name, case):
     if mxnet_differences.differs(name, case["id"], "gradient"):
         return
@@ -108,7 +117,7 @@ def test_gradient(name, case):
             backward()
         return
     for i, g, e in zip(read(case["grad_of"]), backward(), read(case["grads"])):
-        mxnet_compare.check("gradient of input %d" % i, g, e, case.get("rtol"), case.get("atol"))
+        mxnet_compare.check("gradient of input %d" % i, g, e, **tolerance(case, arrays))
 
 
 def test_every_data_file_is_used():

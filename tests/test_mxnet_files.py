@@ -38,7 +38,7 @@ def check(got, case):
         np.testing.assert_array_equal(a, expected)
 
 
-@pytest.mark.parametrize("case", parameters())
+@pytest.mark.parametrize("case", list(parameters()))
 def test_load(case):
     path = os.path.join(FOLDER, case["id"])
     if "error" in case:
@@ -48,7 +48,7 @@ def test_load(case):
         check(mx.nd.load(path), case)
 
 
-@pytest.mark.parametrize("case", parameters())
+@pytest.mark.parametrize("case", list(parameters()))
 def test_load_frombuffer(case):
     with open(os.path.join(FOLDER, case["id"]), "rb") as f:
         content = f.read()

@@ -62,7 +62,7 @@ def run(code):
     return space
 
 
-@pytest.mark.parametrize(("name", "case"), parameters())
+@pytest.mark.parametrize(("name", "case"), list(parameters()))
 def test_program(name, case):
     if mxnet_differences.differs(name, case["id"], "all"):
         return

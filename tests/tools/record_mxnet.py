@@ -27,7 +27,6 @@ os.environ.setdefault("MXNET_ENGINE_TYPE", "NaiveEngine")
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-sys.path.insert(0, os.path.dirname(HERE))
 
 import mxnet_data  # noqa: E402  (needs the path above)
 import numpy as np  # noqa: E402

@@ -3,7 +3,12 @@
 import numpy as np
 
 #: relative and absolute tolerance by dtype
-TOLERANCES = {"float16": (4e-3, 2e-3), "float32": (2e-5, 2e-6), "float64": (1e-7, 1e-9)}
+TOLERANCES = {"float16": (4e-3, 2e-3), "float32": (2e-5, 1e-5), "float64": (1e-6, 1e-8)}
+
+
+def half_precision(*arrays):
+    """Looser tolerances where float16 takes part anywhere: MXNet rounds intermediate results to it."""
+    return {"rtol": 4e-3, "atol": 2e-3} if any(getattr(a, "dtype", None) == np.float16 for a in arrays) else {}
 
 
 def check(name, got, expected, rtol=None, atol=None):
@@ -26,6 +31,6 @@ def allowed_errors(mx, recorded):
         return (mx.base.MXNetError,)
     if recorded[0] in ("AssertionError", "KeyError", "Exception", "ArgumentError", "AttributeError", "RuntimeError", "UFuncTypeError", "error"):
         return (mx.base.MXNetError, ValueError, TypeError, AssertionError, KeyError, AttributeError, NotImplementedError)
-    return {"ValueError": (ValueError,), "TypeError": (TypeError,), "IndexError": (IndexError,),
+    return {"ValueError": (ValueError,), "TypeError": (TypeError,), "IndexError": (IndexError, mx.base.MXNetError),
             "NotImplementedError": (NotImplementedError, mx.base.MXNetError, TypeError),
             "ImportError": (ImportError,)}.get(recorded[0], (Exception,))
