@@ -84,6 +84,7 @@ DECLARATION_MODULES: list[str] = [
     "loss",
     "ctc",
     "indexing",
+    "dot",
     "left_out",
     "optimizer_update",
 ]

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
-from ..kernel cimport CKernel, Kernel, wrap_kernel
+from ..kernel cimport CKernel, Kernel, kernel_retain, wrap_kernel
 
 import math
 
@@ -175,32 +175,52 @@ def embedding(attrs, in_specs, out_specs):
 
 cdef extern from *:
     """
-    // take with its two inputs in the other order
-    struct SwappedKernel : weft::Kernel {
+    // A kernel that hands its inputs to another one in a different order.
+    struct ReorderedKernel : weft::Kernel {
       weft::Kernel* inner;
-      explicit SwappedKernel(weft::Kernel* kernel)
-          : weft::Kernel(run_swapped, destroy_swapped, kernel->cost_ns), inner(kernel) {}
-      static int run_swapped(weft::Kernel* self, const weft::RunArgs* args) {
-        weft::Kernel* inner = static_cast<SwappedKernel*>(self)->inner;
-        void* const inputs[2] = {args->inputs[1], args->inputs[0]};
-        weft::RunArgs swapped = *args;
-        swapped.inputs = inputs;
-        return inner->run(inner, &swapped);
+      int count;
+      int order[8];
+      explicit ReorderedKernel(weft::Kernel* kernel)
+          : weft::Kernel(run_reordered, destroy_reordered, kernel->cost_ns, kernel->flags), inner(kernel), count(0) {}
+      static int run_reordered(weft::Kernel* self, const weft::RunArgs* args) {
+        const ReorderedKernel* kernel = static_cast<ReorderedKernel*>(self);
+        void* inputs[8];
+        for (int i = 0; i < kernel->count; ++i) inputs[i] = args->inputs[kernel->order[i]];
+        weft::RunArgs changed = *args;
+        changed.inputs = inputs;
+        return kernel->inner->run(kernel->inner, &changed);
       }
-      static void destroy_swapped(weft::Kernel* self) {
-        weft::kernel_release(static_cast<SwappedKernel*>(self)->inner);
-        delete static_cast<SwappedKernel*>(self);
+      static void destroy_reordered(weft::Kernel* self) {
+        weft::kernel_release(static_cast<ReorderedKernel*>(self)->inner);
+        delete static_cast<ReorderedKernel*>(self);
       }
     };
-    static weft::Kernel* weft_swapped(weft::Kernel* kernel) { return new SwappedKernel(kernel); }
     """
-    CKernel* weft_swapped(CKernel* kernel)
+    cdef cppclass ReorderedKernel(CKernel):
+        ReorderedKernel(CKernel* kernel)
+        int count
+        int order[8]
+
+
+def reordered(Kernel kernel, tuple order):
+    """Return a kernel that calls ``kernel`` with its own inputs number ``order[0]``, ``order[1]`` ..."""
+    cdef int i
+    cdef ReorderedKernel* result
+    if len(order) > 8:
+        raise ValueError(f"order has {len(order)} entries, expected at most 8")
+    kernel_retain(kernel.pointer)
+    result = new ReorderedKernel(kernel.pointer)
+    result.count = <int>len(order)
+    for i in range(result.count):
+        result.order[i] = order[i]
+    return wrap_kernel(result)
 
 
 cdef Kernel embedding_kernel(index, data, out):
     cdef TakeShape shape = along(data.shape, 0, index.size)
-    return wrap_kernel(weft_swapped(make_take(shape, data.dtype.itemsize, code(index), 0,
-                                              CALL + CHOSEN * index.size + BYTE * out.nbytes)))
+    take = wrap_kernel(make_take(shape, data.dtype.itemsize, code(index), 0,
+                                 CALL + CHOSEN * index.size + BYTE * out.nbytes))
+    return reordered(take, (1, 0))
 
 
 cdef Kernel take_gradient(data, index, int index_input, axis, mode, out):
