@@ -227,7 +227,7 @@ operator(
 operator(
     "_set_value",
     inputs=(),
-    params=(Float("src", dynamic=True, doc="Value of every element."), Shape("shape", (1,), doc="Shape of the array.")),
+    params=(Float("src", 0.0, dynamic=True, doc="Value of every element."), Shape("shape", (1,), doc="Shape of the array.")),
     shape=_shape,
     dtype=rules.fixed_dtype("float32"),
     cpu=(),

@@ -404,7 +404,7 @@ operator(
     input_docs=_LABELS,
     examples="""
     >>> from weft import nd
-    >>> round(nd.softmax_cross_entropy(nd.zeros((1, 2)), nd.zeros(1)).asscalar(), 4)
+    >>> round(float(nd.softmax_cross_entropy(nd.zeros((1, 2)), nd.zeros(1)).asscalar()), 4)
     0.6931
     """,
 )

@@ -478,7 +478,7 @@ operator(
     beta``.""",
     examples="""
     >>> from weft import nd
-    >>> nd.LRN(nd.ones((1, 1, 1, 1)), nsize=1, alpha=1, beta=1, knorm=1).asscalar()
+    >>> float(nd.LRN(nd.ones((1, 1, 1, 1)), nsize=1, alpha=1, beta=1, knorm=1).asscalar())
     0.5
     """,
 )

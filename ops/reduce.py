@@ -325,7 +325,7 @@ operator(
     doc="Norm over axes: the sum of absolute values or the root of the sum of squares.",
     examples="""
     >>> import weft as mx
-    >>> mx.nd.norm(mx.nd.array([3.0, 4.0])).asscalar()
+    >>> float(mx.nd.norm(mx.nd.array([3.0, 4.0])).asscalar())
     5.0
     """,
 )

@@ -510,7 +510,10 @@ _identity(
     "_contrib_gradientmultiplier",
     lambda ctx, g: [g * ctx.attrs.scalar],
     "Copy of the input whose gradient is multiplied by a factor.",
-    params=(Float("scalar", 1.0, doc="Factor of the gradient."),),
+    params=(
+        Float("scalar", 1.0, dynamic=True, doc="Factor of the gradient."),
+        Bool("is_int", True, doc="Whether the factor is an integer; not used."),
+    ),
 )
 
 
