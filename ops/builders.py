@@ -8,19 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-try:
-    from .cpu.elementwise import fill_builder
-    from .cpu.elementwise import ufunc_builder as elementwise_builder
-except ImportError:
-
-    def fill_builder(value: float | str) -> None:
-        """Without the native module every operator runs on its NumPy kernel."""
-        return None
-
-    def elementwise_builder(name: str, **options: Any) -> None:
-        """Without the native module every operator runs on its NumPy kernel."""
-        return None
-
+from .cpu.elementwise import fill_builder
+from .cpu.elementwise import ufunc_builder as elementwise_builder
 
 try:
     from .cpu.reduce import reduce_builder
