@@ -160,16 +160,20 @@ def _store(attrs, out: np.ndarray, value: np.ndarray) -> None:
     put(out, to_channel_last(value) if _channel_last(attrs) else value)
 
 
+def _maximum(data, geometry):
+    padded = _padded(data, geometry, -np.inf)
+    total = None
+    for place in _positions(geometry):
+        total = padded[place].copy() if total is None else np.maximum(total, padded[place], out=total)
+    return total
+
+
 def _pool_forward(attrs, ins, outs):
     geometry = pool_geometry(attrs, ins[0].shape)
     data = _first(attrs, ins[0])
     spatial = data.shape[2:]
     if attrs.pool_type == "max":
-        padded = _padded(data, geometry, -np.inf)
-        total = None
-        for place in _positions(geometry):
-            total = padded[place].copy() if total is None else np.maximum(total, padded[place], out=total)
-        return _store(attrs, outs[0], total)
+        return _store(attrs, outs[0], _maximum(data, geometry))
     power = attrs.p_value if attrs.pool_type == "lp" else 1
     padded = _padded(data if power == 1 else data**power, geometry, 0)
     total = np.zeros((*data.shape[:2], *geometry.out_spatial), data.dtype)
@@ -222,21 +226,35 @@ def _max_backward(geometry, grad, data, out):
     return _crop(result, geometry, data.shape)
 
 
-def _max_backward_v1(geometry, grad, data, out):
+def _zero_padded(data, geometry):
+    """Return data with its padding written out as zeros, and the windows over that.
+
+    The first version let padding take part in the maximum as zeros.
+    """
+    padded = np.pad(data, [(0, 0), (0, 0), *((p, p) for p in geometry.pad)])
+    beyond = tuple(max(0, e - p) for e, p in zip(geometry.pad_end, geometry.pad))
+    return padded, geometry._replace(pad=(0,) * len(beyond), pad_end=beyond)
+
+
+def _pool_forward_v1(attrs, ins, outs):
+    if attrs.pool_type != "max":
+        return _pool_forward(attrs, ins, outs)
+    padded, geometry = _zero_padded(_first(attrs, ins[0]), pool_geometry(attrs, ins[0].shape))
+    return put(outs[0], _maximum(padded, geometry))
+
+
+def _pool_backward_v1(attrs, ins, outs):
     """Give each window's gradient to every element that attains the maximum, as the first version did."""
+    if attrs.pool_type != "max":
+        return _pool_backward(attrs, ins, outs)
+    grad, data, out = (_first(attrs, array) for array in ins)
+    original = pool_geometry(attrs, data.shape)
+    data, geometry = _zero_padded(data, original)
     padded = _padded(data, geometry, -np.inf)
     result = np.zeros_like(padded)
     for place in _positions(geometry):
         result[place] += np.where(padded[place] == out, grad, 0)
-    return _crop(result, geometry, data.shape)
-
-
-def _pool_backward_v1(attrs, ins, outs):
-    if attrs.pool_type != "max":
-        return _pool_backward(attrs, ins, outs)
-    geometry = pool_geometry(attrs, ins[1].shape)
-    grad, data, out = (_first(attrs, array) for array in ins)
-    return _store(attrs, outs[0], _max_backward_v1(geometry, grad, data, out))
+    return put(outs[0], _crop(result, original, ins[1].shape))
 
 
 # ---- declarations ------------------------------------------------------------------------------------------------------
@@ -264,7 +282,7 @@ def _cost(attrs, ins, outs):
     return 500 + 0.5 * math.prod(ins[0]) * max(1, math.prod(attrs.kernel))
 
 
-def _declare(name: str, aliases: Sequence[str], params, backward, builders) -> None:
+def _declare(name: str, aliases: Sequence[str], params, forward, backward, builders) -> None:
     operator(
         name,
         aliases=aliases,
@@ -273,7 +291,7 @@ def _declare(name: str, aliases: Sequence[str], params, backward, builders) -> N
         dtype=float_dtypes,
         gradient=_gradient(f"_backward_{name}"),
         cpu=builders[:1],
-        numpy=_pool_forward,
+        numpy=forward,
         cost=_cost,
         doc="""Pooling: the maximum, average, sum or p-norm of each window of the spatial axes. The output has
         ``(size + 2 * pad - kernel) / stride + 1`` elements along an axis, rounded as ``pooling_convention`` says.""",
@@ -299,5 +317,12 @@ def _declare(name: str, aliases: Sequence[str], params, backward, builders) -> N
     )
 
 
-_declare("Pooling", ("_npx_pooling",), _POOL, _pool_backward, (native("pooling", "planes"), native("backward_pooling", "planes")))
-_declare("Pooling_v1", (), _POOL_V1, _pool_backward_v1, ())
+_declare(
+    "Pooling",
+    ("_npx_pooling",),
+    _POOL,
+    _pool_forward,
+    _pool_backward,
+    (native("pooling", "planes"), native("backward_pooling", "planes")),
+)
+_declare("Pooling_v1", (), _POOL_V1, _pool_forward_v1, _pool_backward_v1, ())

@@ -81,6 +81,7 @@ DECLARATION_MODULES: list[str] = [
     "nn_batchnorm",
     "nn_norm",
     "nn_dropout",
+    "nn_rnn",
     "loss",
     "ctc",
     "indexing",
