@@ -52,7 +52,7 @@ def record(name, inputs, params=None, *, train=True, labels=(), aux=(), dtype="f
     for i in aux:
         arrays[f"{index}_aux{i}"] = nds[i].asnumpy()
     cases.append(
-        {"name": name, "params": params, "train": train, "inputs": len(inputs), "outputs": len(outs), "grads": grads,
+        {"name": name.replace("contrib.", "_contrib_"), "params": params, "train": train, "inputs": len(inputs), "outputs": len(outs), "grads": grads,
          "aux": list(aux), "dtype": dtype}
     )
 
@@ -159,8 +159,35 @@ def recurrent():
                    {"state_size": 3, "num_layers": layers, "bidirectional": ways == 2, "mode": mode, "state_outputs": True})
 
 
+def images():
+    record("contrib.AdaptiveAvgPooling2D", [normal(1, 2, 5, 4)], {"output_size": (2, 3)})
+    for corners in (True, False):
+        record("contrib.BilinearResize2D", [normal(1, 2, 5, 4)], {"height": 3, "width": 7, "align_corners": corners})
+    record("UpSampling", [normal(1, 2, 2, 2), normal(1, 1, 4, 4)], {"scale": 2, "sample_type": "nearest", "num_args": 2})
+    record("UpSampling", [normal(1, 2, 2, 2), normal(2, 1, 4, 4)],
+           {"scale": 2, "sample_type": "bilinear", "num_filter": 2, "num_args": 2})
+    record("UpSampling", [normal(1, 2, 3, 2), normal(2, 1, 5, 5)],
+           {"scale": 3, "sample_type": "bilinear", "num_filter": 2, "num_args": 2})
+    rois = np.array([[0, 0, 0, 3, 3], [0, 1, 1, 5, 4], [0, 0.6, 0.4, 2.5, 3.5]], np.float32)
+    record("ROIPooling", [normal(1, 2, 6, 6), rois], {"pooled_size": (2, 2), "spatial_scale": 1.0}, labels=(1,))
+    record("ROIPooling", [normal(1, 2, 6, 6), rois], {"pooled_size": (3, 2), "spatial_scale": 0.5}, labels=(1,))
+    for aligned in (False, True):
+        record("contrib.ROIAlign", [normal(1, 2, 6, 6), rois],
+               {"pooled_size": (2, 2), "spatial_scale": 0.7, "aligned": aligned, "sample_ratio": 2}, labels=(1,))
+    record("contrib.ROIAlign", [normal(1, 8, 6, 6), rois],
+           {"pooled_size": (2, 2), "spatial_scale": 1.0, "position_sensitive": True}, labels=(1,))
+    record("GridGenerator", [normal(2, 6)], {"transform_type": "affine", "target_shape": (3, 4)})
+    record("GridGenerator", [normal(2, 2, 3, 4)], {"transform_type": "warp"})
+    record("BilinearSampler", [normal(2, 2, 5, 4), rng.uniform(-1.2, 1.2, (2, 2, 3, 3)).astype(np.float32)])
+    record("SpatialTransformer", [normal(2, 2, 5, 4), normal(2, 6) * np.float32(0.5)],
+           {"target_shape": (3, 3), "transform_type": "affine", "sampler_type": "bilinear"})
+    for params in ({}, {"pad_size": 2, "max_displacement": 2, "stride2": 2, "kernel_size": 3},
+                   {"is_multiply": False, "pad_size": 1, "stride1": 2}):
+        record("Correlation", [normal(1, 2, 6, 5), normal(1, 2, 6, 5)], params)
+
+
 if __name__ == "__main__":
-    for part in (layers, activations, norms, losses, recurrent):
+    for part in (layers, activations, norms, losses, recurrent, images):
         part()
     # One vector for all numbers: a zip entry for each array would cost more than the numbers.
     places, offset = {}, 0

@@ -8,14 +8,17 @@ import numpy as np
 from weft.ops import registry
 
 
-def make_attrs(name, params, train):
+def make_attrs(name, params, train, count=0):
     op = registry.get(name)
-    return op, op.attrs(params or {}).with_(train=train)
+    params = dict(params or {})
+    if op.variadic:
+        params.setdefault(op.count_param, count)
+    return op, op.attrs(params).with_(train=train)
 
 
 def run(name, inputs, params=None, *, train=False, seed=0):
     """Return all outputs of an operator, hidden ones included."""
-    op, attrs = make_attrs(name, params, train)
+    op, attrs = make_attrs(name, params, train, len(inputs))
     return registry.reference_run(op, attrs, [np.asarray(x) for x in inputs], seed=seed)
 
 
@@ -52,7 +55,7 @@ def _reference_functions(train):
 
 def gradients(name, inputs, heads, params=None, *, train=True, needs=None, seed=0, outputs=None):
     """Return the gradients of the inputs for the given head gradients of the visible outputs."""
-    op, attrs = make_attrs(name, params, train)
+    op, attrs = make_attrs(name, params, train, len(inputs))
     inputs = [np.asarray(x) for x in inputs]
     context = _Context()
     context.inputs = inputs
@@ -89,11 +92,3 @@ def check_gradient(name, inputs, params=None, *, train=True, skip=(), outputs=1,
         actual = found[index]
         assert actual is not None, f"input {index} of {name} has no gradient"
         np.testing.assert_allclose(actual, expected, rtol=rtol, atol=atol, err_msg=f"input {index} of {name} {params}")
-
-
-def check_second(name, inputs, params=None, *, backward, wanted=None, skip=(), rtol=1e-4, atol=1e-5):
-    """Check the gradient of a backward operator itself: inputs are (out_grad, ...) as that operator takes them."""
-    check_gradient(
-        backward, inputs, {**(params or {}), **({"wanted": wanted} if wanted else {})}, skip=skip, rtol=rtol, atol=atol,
-        outputs=registry.get(backward).count_outputs(registry.get(backward).attrs(params or {})),
-    )

@@ -180,3 +180,71 @@ def test_ctc_loss(r, blank):
     check("CTCLoss", [r(8, 3, 4), np.array(labels)], {"blank_label": blank})
     lengths = {"use_data_lengths": True, "use_label_lengths": True}
     check("CTCLoss", [r(8, 3, 4), np.array(labels), np.array([8, 3, 7]), np.array([3, 1, 2])], {"blank_label": blank, **lengths})
+
+
+@pytest.mark.parametrize("mode", ["rnn_tanh", "rnn_relu", "lstm", "gru"])
+@pytest.mark.parametrize(
+    "params", [{}, {"bidirectional": True, "num_layers": 2, "p": 0.4}, {"use_sequence_length": True, "bidirectional": True}]
+)
+@pytest.mark.parametrize("train", [True, False])
+def test_rnn(r, mode, params, train):
+    from weft.ops.nn_rnn import parameter_size
+
+    params = {"state_size": 3, "mode": mode, "num_layers": 1, "state_outputs": True, **params}
+    states = params["num_layers"] * (2 if params.get("bidirectional") else 1)
+    size = parameter_size(reference.registry.get("RNN").attrs(params), 2)
+    inputs = [r(4, 2, 2), r(size) * 0.5, *[r(states, 2, 3) for _ in range(2 if mode == "lstm" else 1)]]
+    if "use_sequence_length" in params:
+        inputs.append(np.array([2, 4]))
+    check("RNN", inputs, params, train=train, outputs=3 if mode == "lstm" else 2)
+
+
+def test_lstm_state_clip(r):
+    params = {"state_size": 3, "mode": "lstm", "num_layers": 1, "lstm_state_clip_min": -0.3, "lstm_state_clip_max": 0.3}
+    check("RNN", [r(4, 2, 2), r(84) * 0.5, r(1, 2, 3), r(1, 2, 3)], params)
+
+
+RESIZES = [
+    ("_contrib_AdaptiveAvgPooling2D", {"output_size": (2, 3)}, [(1, 2, 5, 4)]),
+    ("_contrib_BilinearResize2D", {"height": 3, "width": 7}, [(1, 2, 5, 4)]),
+    ("_contrib_BilinearResize2D", {"height": 3, "width": 7, "align_corners": False}, [(1, 2, 5, 4)]),
+    ("_contrib_BilinearResize2D", {"mode": "like"}, [(1, 2, 5, 4), (1, 1, 2, 3)]),
+    ("UpSampling", {"scale": 2, "sample_type": "nearest"}, [(1, 2, 2, 2), (1, 1, 4, 4)]),
+    ("UpSampling", {"scale": 4, "sample_type": "nearest", "multi_input_mode": "sum"}, [(1, 2, 2, 2), (1, 2, 4, 4)]),
+    ("UpSampling", {"scale": 3, "sample_type": "bilinear"}, [(1, 2, 2, 2), (2, 1, 5, 5)]),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "shapes"), RESIZES)
+def test_resizing(r, name, params, shapes):
+    check(name, [r(*shape) for shape in shapes], params)
+
+
+REGIONS = [
+    ("ROIPooling", {}, 2),
+    ("_contrib_ROIAlign", {"aligned": False}, 2),
+    ("_contrib_ROIAlign", {"aligned": True, "sample_ratio": 2}, 2),
+    ("_contrib_ROIAlign", {"position_sensitive": True}, 8),
+]
+
+
+@pytest.mark.parametrize(("name", "params", "channels"), REGIONS)
+def test_regions(r, name, params, channels):
+    rois = np.array([[0, 0, 0, 3, 3], [0, 1, 1, 5, 4], [0, 4, 4, 9, 9], [0, 0.6, 0.4, 2.5, 3.5], [-1, 0, 0, 1, 1]])
+    check(name, [r(1, channels, 6, 6), rois], {"pooled_size": (2, 2), "spatial_scale": 1.0, **params}, skip=(1,))
+
+
+def test_grids(r):
+    check("GridGenerator", [r(2, 6)], {"transform_type": "affine", "target_shape": (3, 4)})
+    check("GridGenerator", [r(2, 2, 3, 4)], {"transform_type": "warp"})
+    check("BilinearSampler", [r(2, 2, 5, 4), np.random.default_rng(1).uniform(-1.2, 1.2, (2, 2, 3, 3))])
+    params = {"target_shape": (3, 3), "transform_type": "affine", "sampler_type": "bilinear"}
+    check("SpatialTransformer", [r(2, 2, 5, 4), r(2, 6) * 0.5], params)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"pad_size": 2, "max_displacement": 2, "stride2": 2, "kernel_size": 3}, {"is_multiply": False, "pad_size": 1}],
+)
+def test_correlation(r, params):
+    check("Correlation", [r(1, 2, 6, 5), r(1, 2, 6, 5)], params)
