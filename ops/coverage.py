@@ -34,7 +34,7 @@ class Entry(NamedTuple):
     """One operator of MXNet: all its names, whether weft has it, and the reason if left out."""
 
     names: tuple[str, ...]
-    operator: registry.Operator | None
+    operator: Any  # a registry.Operator, or None
     missing: tuple[str, ...]
     reason: str | None
 

@@ -157,6 +157,9 @@ class Operator:
     aliases: tuple[str, ...]
     inputs: tuple[str, ...]
     params: tuple[Param, ...]
+    cpu: tuple[Callable[..., Any], ...]
+    gradient: Callable[..., Any] | None
+    numpy: Callable[..., Any] | None
 
     def __repr__(self) -> str:
         return f"<Operator {self.name}>"

@@ -96,10 +96,9 @@ def _no_such(module_name: str, group: str, name: str) -> str:
 
     from ...ops import registry
 
-    left_out = registry.left_out()
     for candidate in _candidates(group, name):
-        if candidate in left_out:
-            return f"{name!r} is not part of weft: {left_out[candidate]}"
+        if reason := registry.left_out(candidate):
+            return f"{name!r} is not part of weft: {reason}"
     wanted = "" if group == "op" else group
     known = [short for where, short in map(group_of, registry.all_names()) if where == wanted]
     close = difflib.get_close_matches(name, known, n=3)

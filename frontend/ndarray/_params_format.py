@@ -21,7 +21,7 @@ V1 = 0xF993FAC8
 V2 = 0xF993FAC9
 V3 = 0xF993FACA
 
-DTYPE_OF = {
+DTYPE_OF: dict[int, np.dtype] = {
     0: np.dtype(np.float32),
     1: np.dtype(np.float64),
     2: np.dtype(np.float16),

@@ -325,7 +325,7 @@ def reshape(self: NDArray, *shape: Any, **kwargs: Any) -> NDArray:
     ((2, 12), (6, 4), (1, 2, 3, 4))
     """
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
-        target = tuple(shape[0])
+        target: Any = tuple(shape[0])
     elif not shape:
         target = kwargs.get("shape")
         if target is None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .common import ALL, FLOATS, INTS, Family, arr, distinct, pos
+from .common import ALL, FLOATS, Family, arr, distinct, pos
 
 AXES = (None, 0, 1, -1, -2, (0, 2), (-1, 0), (0, 1, 2), ())
 
