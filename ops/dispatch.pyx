@@ -534,7 +534,7 @@ cdef object run_into(OpFunction function, Plan plan, PyObject** inputs, Py_ssize
             ctx = target.ctx_
         if target.spec.shape != spec.shape:
             raise ShapeError(f"{function.op.name}: out has shape {target.spec.shape}, the result {spec.shape}")
-        if target.ctx_ is not ctx and function.op.name != "_copyto":
+        if target.ctx_ is not ctx and function.op.name not in ("_copyto", "_copy"):
             raise MXNetError(f"{function.op.name}: out is on {target.ctx_}, the inputs are on {ctx}")
         if in_task():
             holds(target.buffer, True)
@@ -810,7 +810,7 @@ cdef object call_bound(OpFunction function, PyObject** args, Py_ssize_t n, tuple
             if type(item) is not float and type(item) is not int:
                 return call_slowly(function, args, n, kwnames)
             parts.append(type(item))
-            parts.append(is_dynamic_marker)
+            parts.append(is_dynamic)
         else:
             parts.append(item)
             parts.append(type(item))
@@ -924,11 +924,19 @@ cdef object bind(OpFunction function, PyObject** args, Py_ssize_t n, tuple kwnam
     return binding
 
 
+cdef dict _devices = {}
+
+
 cdef object device_of(object attrs):
     given = getattr(attrs, "ctx", None)
-    if not given:
-        return current_context()
-    return parse_device(given)
+    device = _devices.get(given)
+    if device is None:
+        device = parse_device(given) if given else current_context()
+        if device.device_typeid == 2:
+            raise MXNetError(f"{device} is not available: this build of weft has no CUDA kernels yet")
+        if given:
+            _devices[given] = device
+    return device
 
 
 cdef object parse_device(object given):

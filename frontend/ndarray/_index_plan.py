@@ -138,7 +138,7 @@ def plan_basic(items: Sequence[Any], shape: tuple[int, ...]) -> Basic:
             total *= count
         axis += 1
     # MXNet's arrays of one element have shape (1,), not (): a key of integers alone leaves one axis.
-    out_shape = tuple(result) if result else (1,)
+    out_shape = tuple(result) if result or not shape else (1,)
     offset = _contiguous_offset(begin, step, counts, shape) if total else -1
     return Basic(tuple(begin), tuple(end), tuple(step), tuple(counts), out_shape, total, offset)
 

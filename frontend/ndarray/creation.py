@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from ...ops.array import NDArray, from_numpy_copy
 from ...ops.array import empty as _empty
 from ...ops.context import Context, current_context
 from ...ops.dispatch import invoke
+from ...ops.errors import ArgumentTypeError, ArgumentValueError
 from ...ops.functions import F
 from ..base import MXNetError
 
@@ -49,9 +51,9 @@ def as_dtype(dtype: DType) -> np.dtype:
     try:
         made = np.dtype(dtype)
     except TypeError:
-        raise TypeError(f"dtype={dtype!r} is not understood, expected one of {', '.join(map(str, DTYPES))}") from None
+        raise ArgumentTypeError(f"dtype={dtype!r} is not understood, expected one of {', '.join(map(str, DTYPES))}") from None
     if made not in DTYPES:
-        raise TypeError(f"dtype={dtype!r} is not supported, expected one of {', '.join(map(str, DTYPES))}")
+        raise ArgumentTypeError(f"dtype={dtype!r} is not supported, expected one of {', '.join(map(str, DTYPES))}")
     return made
 
 
@@ -59,8 +61,14 @@ def as_context(ctx: Any, argument: str = "ctx") -> Context:
     """Return the context that a caller gave; None is the current one."""
     if ctx is None:
         return current_context()
+    if isinstance(ctx, str):
+        kind, _, number = ctx.partition("(")
+        try:
+            ctx = Context(kind, int(number.rstrip(")") or 0))
+        except ValueError:
+            raise ArgumentValueError(f"{argument}={ctx!r} names no device; expected for example 'cpu(0)'") from None
     if not isinstance(ctx, Context):
-        raise TypeError(f"{argument}={ctx!r} is not a Context; expected for example mx.cpu()")
+        raise ArgumentTypeError(f"{argument}={ctx!r} is not a Context; expected for example mx.cpu()")
     return ctx
 
 
@@ -70,12 +78,20 @@ def as_shape(shape: Any, argument: str = "shape") -> tuple[int, ...]:
         if isinstance(shape, (int, np.integer)):
             made: tuple[int, ...] = (int(shape),)
         else:
-            made = tuple(int(extent.__index__()) for extent in shape)
-    except (TypeError, AttributeError):
-        raise TypeError(f"{argument}={shape!r} is no shape: expected an int or a sequence of ints") from None
+            made = tuple(map(operator.index, shape))
+    except TypeError:
+        raise ArgumentTypeError(f"{argument}={shape!r} is no shape: expected an int or a sequence of ints") from None
     if any(extent < 0 for extent in made):
-        raise ValueError(f"{argument}={shape!r} has a negative dimension")
+        raise ArgumentValueError(f"{argument}={shape!r} has a negative dimension")
     return made
+
+
+def _params(ctx: Any, dtype: DType, **values: Any) -> dict[str, Any]:
+    """Return the parameters of an operator without inputs; one without a device makes its result on the current one."""
+    values["dtype"] = as_dtype(dtype)
+    if ctx is not None:
+        values["ctx"] = str(as_context(ctx))
+    return values
 
 
 def _default_storage(stype: str | None) -> None:
@@ -111,8 +127,7 @@ def _filled(
     name: str, shape: Any, ctx: Context | None, dtype: DType, stype: str | None, out: NDArray | None
 ) -> NDArray:
     _default_storage(stype)
-    shape = as_shape(shape)
-    return invoke(name, (), {"shape": shape, "ctx": str(as_context(ctx)), "dtype": as_dtype(dtype)}, out)
+    return invoke(name, (), _params(ctx, dtype, shape=as_shape(shape)), out)
 
 
 def zeros(
@@ -272,16 +287,7 @@ def arange(
     """
     if infer_range is not None:
         warnings.warn("`infer_range` argument has been deprecated", DeprecationWarning, stacklevel=2)
-    params = {
-        "start": start,
-        "stop": stop,
-        "step": step,
-        "repeat": repeat,
-        "infer_range": False,
-        "ctx": str(as_context(ctx)),
-        "dtype": as_dtype(dtype),
-    }
-    return invoke("_arange", (), params)
+    return invoke("_arange", (), _params(ctx, dtype, start=start, stop=stop, step=step, repeat=repeat))
 
 
 def linspace(
@@ -308,15 +314,7 @@ def linspace(
     >>> mx.nd.linspace(0, 1, 3).asnumpy().tolist()
     [0.0, 0.5, 1.0]
     """
-    params = {
-        "start": start,
-        "stop": stop,
-        "num": num,
-        "endpoint": endpoint,
-        "ctx": str(as_context(ctx)),
-        "dtype": as_dtype(dtype),
-    }
-    return invoke("_linspace", (), params)
+    return invoke("_linspace", (), _params(ctx, dtype, start=start, stop=stop, num=num, endpoint=endpoint))
 
 
 def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: DType = None, out: NDArray | None = None) -> NDArray:
@@ -343,8 +341,7 @@ def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: DType
     >>> mx.nd.eye(2, 3, k=1).asnumpy().tolist()
     [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    params = {"N": N, "M": M, "k": k, "ctx": str(as_context(ctx)), "dtype": as_dtype(dtype)}
-    return invoke("_eye", (), params, out)
+    return invoke("_eye", (), _params(ctx, dtype, N=N, M=M, k=k), out)
 
 
 def from_numpy(ndarray: np.ndarray, zero_copy: bool = True) -> NDArray:

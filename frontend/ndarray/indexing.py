@@ -7,6 +7,7 @@ copy. Boolean masks select as in NumPy. While autograd records, what is selected
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,10 @@ def reshape_view(array: NDArray, target: tuple[Any, ...], reverse: bool = False,
     """Return a view with another shape, which may contain MXNet's special values unless it is ``exact``."""
     shape = array.shape
     if not exact:
-        codes = tuple(int(extent.__index__()) if not isinstance(extent, int) else extent for extent in target)
+        try:
+            codes = tuple(map(operator.index, target))
+        except TypeError:
+            raise TypeError(f"reshape: shape={target!r} is no sequence of integers") from None
         target = _decoded(shape, codes, reverse) if not codes or min(codes) <= 0 else codes
     if math.prod(target) != array.size:
         raise ValueError(f"Cannot reshape array of size {array.size} into shape {target}")
@@ -243,6 +247,24 @@ def _index_array(positions: np.ndarray, array: NDArray) -> NDArray:
 # ---- writing ---------------------------------------------------------------------------------------
 
 
+def check_writable(array: NDArray) -> None:
+    """Refuse to overwrite an array that is part of a recorded graph."""
+    if array._tape_node is not None:
+        raise MXNetError(
+            "Assigning to NDArrays that are already in a computational graph will cause undefined behavior when evaluating "
+            "gradients. Please call backward first to clear the graph or do this out side of a record section."
+        )
+
+
+def check_not_recorded(value: Any) -> None:
+    """Refuse to write a recorded array into part of another: no gradient could flow back through that."""
+    if isinstance(value, NDArray) and value._tape_node is not None:
+        raise MXNetError(
+            "Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd: "
+            "only a whole array can be overwritten with a recorded one."
+        )
+
+
 def setitem(array: NDArray, key: Any, value: Any) -> None:
     """Overwrite the elements that a key selects with a number, or with an array that can be broadcast to them.
 
@@ -258,11 +280,8 @@ def setitem(array: NDArray, key: Any, value: Any) -> None:
     shape = array.shape
     kind = type(key)
     recording = is_recording()
-    if recording and array._tape_node is not None:
-        raise MXNetError(
-            "Assigning to NDArrays that are already in a computational graph will cause undefined behavior when evaluating "
-            "gradients. Please call backward first to clear the graph or do this out side of a record section."
-        )
+    if recording:
+        check_writable(array)
     if kind is slice and key.start is None and key.stop is None and key.step is None or kind is tuple and not key:
         _fill(array, value)
         return
@@ -274,11 +293,8 @@ def setitem(array: NDArray, key: Any, value: Any) -> None:
     if plan.size == 0:
         _prepared(array, value, plan.shape)
         return
-    if recording and isinstance(value, NDArray) and value._tape_node is not None and plan.size != array.size:
-        raise MXNetError(
-            "Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd: "
-            "only a whole array can be overwritten with a recorded one"
-        )
+    if recording and plan.size != array.size:
+        check_not_recorded(value)
     if plan.offset >= 0:
         target = array if plan.size == array.size and plan.shape == shape else array._view(plan.shape, plan.offset)
         _fill(target, value)
@@ -303,8 +319,8 @@ def _set_advanced(array: NDArray, plan: Advanced, value: Any) -> None:
         return
     if not isinstance(ready, NDArray):
         ready = from_numpy_copy(np.full(plan.bare_shape, ready, array.dtype), array.context, array.dtype)
-    elif is_recording() and ready._tape_node is not None:
-        raise MXNetError("Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd.")
+    elif is_recording():
+        check_not_recorded(ready)
     indices = _index_array(plan.indices, array)
     function("_scatter_set_nd")(array, _plain_view(ready, plan.bare_shape), indices, shape=array.shape, out=array)
 
@@ -327,7 +343,7 @@ def _fill(target: NDArray, value: Any) -> None:
     if isinstance(ready, NDArray):
         function("_copyto")(ready, out=target)
     else:
-        function("_set_value")(src=ready, out=target)
+        function("_full")(shape=target.shape, dtype=target.dtype, value=ready, out=target)
 
 
 def _prepared(array: NDArray, value: Any, shape: tuple[int, ...]) -> Any:

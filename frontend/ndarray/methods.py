@@ -17,7 +17,7 @@ from ...ops.functions import F
 from ..autograd import METHODS as AUTOGRAD_METHODS
 from ..base import MXNetError
 from .creation import as_dtype, split_v2
-from .indexing import getitem, reshape_view, setitem
+from .indexing import check_not_recorded, check_writable, getitem, reshape_view, setitem
 
 __all__ = ["install"]
 
@@ -439,7 +439,7 @@ def broadcast_to(self: NDArray, shape: tuple[int, ...]) -> NDArray:
         raise ValueError(f"operands could not be broadcast together: array of shape {current} and requested shape {tuple(shape)}")
     if fill:
         self = reshape_view(self, (1,) * fill + current, exact=True)
-    return self if self.shape == target and not fill else F.broadcast_to(self, shape=target)
+    return F.broadcast_to(self, shape=target)
 
 
 def _split_v2(self: NDArray, *args: Any, **kwargs: Any) -> NDArray | list[NDArray]:
@@ -459,6 +459,9 @@ def slice_assign(self: NDArray, rhs: NDArray, begin: Any, end: Any, step: Any) -
     >>> x.slice_assign(mx.nd.ones((1, 2)), (0, 0), (1, 2), (1, 1)).asnumpy().tolist()
     [[1.0, 1.0], [0.0, 0.0]]
     """
+    if is_recording():
+        check_writable(self)
+        check_not_recorded(rhs)
     return invoke("_slice_assign", (self, rhs), {"begin": begin, "end": end, "step": step}, self)
 
 
@@ -472,6 +475,8 @@ def slice_assign_scalar(self: NDArray, value: float, begin: Any, end: Any, step:
     >>> x.slice_assign_scalar(3, (0, 0), (1, 2), (1, 1)).asnumpy().tolist()
     [[3.0, 3.0], [0.0, 0.0]]
     """
+    if is_recording():
+        check_writable(self)
     return invoke("_slice_assign_scalar", (self,), {"scalar": value, "begin": begin, "end": end, "step": step}, self)
 
 
@@ -539,10 +544,13 @@ def _in_place(symbol: str, with_array: str, with_scalar: str) -> Callable[[NDArr
         if array_function is None:
             array_function, scalar_function = getattr(F, with_array), getattr(F, with_scalar)
         if isinstance(other, NDArray):
-            if is_recording() and other._tape_node is not None:
-                raise MXNetError("Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd.")
+            if is_recording():
+                check_writable(self)
+                check_not_recorded(other)
             return array_function(self, other, out=self)
         if isinstance(other, NUMBERS):
+            if is_recording():
+                check_writable(self)
             return scalar_function(self, scalar=float(other), out=self)
         raise TypeError(f"array {symbol} {other!r}: type {type(other)} not supported, expected an NDArray or a number")
 
@@ -612,6 +620,7 @@ def install() -> None:
         __array_interface__=property(_array_interface),
         __copy__=_copy_protocol,
         __deepcopy__=_copy_protocol,
+        __reduce__=_reduce,
         __reduce_ex__=_reduce,
         __getstate__=_getstate,
         __setstate__=_setstate,
