@@ -810,7 +810,7 @@ cdef object call_bound(OpFunction function, PyObject** args, Py_ssize_t n, tuple
             if type(item) is not float and type(item) is not int:
                 return call_slowly(function, args, n, kwnames)
             parts.append(type(item))
-            parts.append(is_dynamic)
+            parts.append(is_dynamic_marker)
         else:
             parts.append(item)
             parts.append(type(item))

@@ -13,7 +13,7 @@ from .registry import Bool, Enum, Float, operator
 from .rules import first_shape
 from .special import sigmoid
 
-_LABELS = {"label": "Labels; they get no gradient.", "out": "Result of the forward call."}
+_LABELS = {"label": "Labels; they get no gradient.", "out": "Result of the forward call.", "head_grad": "Gradient of the output."}
 
 
 def _wide(*arrays):
@@ -149,7 +149,8 @@ operator(
 )
 operator(
     "_backward_SoftmaxOutput",
-    inputs=("out_grad", "out", "label"),
+    # Not "out_grad": that is a parameter.
+    inputs=("head_grad", "out", "label"),
     params=_SOFTMAX,
     shape=lambda attrs, shapes: [shapes[1]],
     dtype=float_dtypes,
@@ -242,8 +243,9 @@ _declare_regression(
     "_backward_mae_reg_out",
     ("_sparse_MAERegressionOutput",),
     lambda x: x,
-    lambda out, label: np.sign(out - label),
-    """Return the data; the gradient is that of the absolute error, ``sign(data - label) / outputs per sample``.""",
+    lambda out, label: np.where(out > label, 1, -1).astype(out.dtype),
+    """Return the data; the gradient is that of the absolute error, ``1`` where data exceeds the
+    label and ``-1`` elsewhere, divided by the outputs per sample.""",
 )
 _declare_regression(
     "LogisticRegressionOutput",

@@ -7,7 +7,7 @@ import numpy as np
 from . import rules, special
 from .errors import MXNetError
 from .functions import F
-from .nn_common import backward_call, compute_dtype, float_dtypes, native, put
+from .nn_common import compute_dtype, float_dtypes, native, put
 from .registry import Enum, Float, operator
 
 _ACTIVATION = (
@@ -191,12 +191,12 @@ def _leaky_backward(attrs, ins, outs):
     if kind == "gelu":
         return put(outs[0], grad * _gelu_slope(data))
     if kind == "elu":
-        return put(outs[0], grad * np.where(data > 0, 1, attrs.slope * np.exp(np.minimum(data, 0))))
+        return put(outs[0], grad * np.where(data <= 0, attrs.slope * np.exp(np.minimum(data, 0)), 1))
     if kind == "selu":
         low = _SELU_ALPHA * np.exp(np.minimum(data, 0))
         return put(outs[0], grad * _SELU_SCALE * np.where(data > 0, 1, low))
     if kind == "leaky":
-        return put(outs[0], grad * np.where(data > 0, 1, attrs.slope))
+        return put(outs[0], grad * np.where(data <= 0, attrs.slope, 1))
     if kind == "rrelu":
         return put(outs[0], grad * np.where(data > 0, 1, rest[0]))
     view = _gamma_view(rest[0].shape, data.shape)
@@ -206,10 +206,10 @@ def _leaky_backward(attrs, ins, outs):
 
 
 def _leaky_gradient(ctx, out_grad, *hidden):
-    inputs = [out_grad, *ctx.inputs]
+    named = {"out_grad": out_grad, **dict(zip(("data", "gamma"), ctx.inputs))}
     if ctx.attrs.act_type == "rrelu":
-        inputs.append(ctx.outputs[1])
-    result = backward_call("_backward_LeakyReLU", inputs, ctx.attrs)
+        named["mask"] = ctx.outputs[1]
+    result = F._backward_LeakyReLU(**named, **ctx.attrs.to_dict())
     return list(result) if isinstance(result, (list, tuple)) else [result]
 
 
@@ -218,7 +218,8 @@ def _leaky_second(ctx, head, *rest):
     kind = ctx.attrs.act_type
     if kind == "prelu":
         raise MXNetError("LeakyReLU: no second derivative for act_type='prelu'")
-    d_grad = backward_call("_backward_LeakyReLU", [head, *ctx.inputs[1:]], ctx.attrs)
+    named = dict(zip(_leaky_backward_inputs(ctx.attrs), [head, *ctx.inputs[1:]]))
+    d_grad = F._backward_LeakyReLU(**named, **ctx.attrs.to_dict())
     others = [None] * (len(ctx.inputs) - 2)
     if kind in ("leaky", "rrelu"):
         return [d_grad, None, *others]

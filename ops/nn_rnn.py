@@ -428,7 +428,8 @@ def _gradient(ctx, out_grad, *more):
     states = _state_outputs(attrs)
     heads = [out_grad, *more[:states]]
     heads = [F.zeros_like(ctx.outputs[i]) if head is None else head for i, head in enumerate(heads)]
-    result = F._backward_RNN(*heads, *ctx.inputs, ctx.outputs[-1], **attrs.to_dict(), kept=attrs.train)
+    named = dict(zip(_backward_names(attrs), [*heads, *ctx.inputs, ctx.outputs[-1]]))
+    result = F._backward_RNN(**named, **attrs.to_dict(), kept=attrs.train)
     rest = [None] if attrs.use_sequence_length else []
     return [*result, *rest]
 

@@ -53,12 +53,12 @@ def _declare_cut(name: str, cutter: Cutter, *, inputs: Sequence[str] = ("data",)
     kept = {param.name for param in params}
 
     def gradient(ctx: Any, out_grad: Any) -> list:
-        values = {key: value for key, value in ctx.attrs.to_dict().items() if key in kept and value is not None}
+        values = {key: value for key, value in ctx.attrs.to_dict().items() if key in kept}
         result = getattr(F, backward)(out_grad, *ctx.inputs, **values)
         return [result] + [None] * (len(ctx.inputs) - 1)
 
     def second_gradient(ctx: Any, out_grad: Any) -> list:
-        values = {key: value for key, value in ctx.attrs.to_dict().items() if key in kept and value is not None}
+        values = {key: value for key, value in ctx.attrs.to_dict().items() if key in kept}
         return [getattr(F, name)(out_grad, *ctx.inputs[2:], **values)] + [None] * (len(ctx.inputs) - 1)
 
     operator(

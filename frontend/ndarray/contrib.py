@@ -14,7 +14,7 @@ from ...ops.functions import F
 from ._namespace import attach
 from .creation import array, zeros
 
-__all__ = ["cond", "foreach", "isfinite", "isinf", "isnan", "rand_zipfian", "while_loop"]
+__all__ = ["boolean_mask", "cond", "foreach", "isfinite", "isinf", "isnan", "rand_zipfian", "while_loop"]
 
 
 def _flatten(value: Any, what: str) -> tuple[list[NDArray], Any]:
@@ -190,6 +190,38 @@ def cond(pred: Any, then_func: Callable[[], Any], else_func: Callable[[], Any]) 
     return result
 
 
+def boolean_mask(data: NDArray, index: NDArray, axis: int = 0, out: NDArray | None = None, name: str | None = None) -> NDArray:
+    """Return the entries along an axis whose mask is not zero.
+
+    The size of the result depends on the mask, so that this waits for its values.
+
+    Parameters
+    ----------
+    data : NDArray
+        The array to choose from.
+    index : NDArray
+        The mask, one entry for each entry of ``data`` along ``axis``.
+    axis : int
+        Axis to choose along.
+    out : NDArray, optional
+        Where to write the result.
+    name : str, optional
+        Name of the node in a symbolic graph; unused here.
+
+    Examples
+    --------
+    >>> import weft as mx
+    >>> mx.nd.contrib.boolean_mask(mx.nd.array([[1, 2], [3, 4], [5, 6]]), mx.nd.array([0, 1, 1])).asnumpy().tolist()
+    [[3.0, 4.0], [5.0, 6.0]]
+    """
+    if not -data.ndim <= axis < data.ndim:
+        raise ValueError(f"axis={axis} is out of bounds for an array of {data.ndim} dimensions")
+    if index.shape != (data.shape[axis],):
+        raise ValueError(f"index has shape {index.shape}, expected {(data.shape[axis],)} like axis {axis} of data")
+    chosen = np.flatnonzero(index.asnumpy())
+    return F.take(data, array(chosen, ctx=data.ctx, dtype="int64"), axis=axis, out=out)
+
+
 def isfinite(data: NDArray) -> NDArray:
     """Return 1 where the elements are finite, else 0.
 
@@ -226,9 +258,7 @@ def isnan(data: NDArray) -> NDArray:
     return data != data
 
 
-def rand_zipfian(
-    true_classes: NDArray, num_sampled: int, range_max: int, ctx: Context | None = None
-) -> tuple[NDArray, NDArray, NDArray]:
+def rand_zipfian(true_classes: NDArray, num_sampled: int, range_max: int, ctx: Context | None = None) -> tuple[NDArray, NDArray, NDArray]:
     """Draw classes from an approximately log-uniform (Zipfian) distribution: low numbers are frequent.
 
     Parameters

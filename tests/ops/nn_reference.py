@@ -30,6 +30,8 @@ class _ReferenceFunctions:
 
     def __getattr__(self, name):
         def call(*inputs, **params):
+            given = [argument for argument in registry.get(name).inputs if argument in params]
+            inputs = [*inputs, *[params.pop(argument) for argument in given]]
             outputs = run(name, inputs, params, train=self._train)
             return outputs[0] if len(outputs) == 1 else outputs
 
