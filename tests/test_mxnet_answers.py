@@ -25,7 +25,7 @@ def parameters(gradient):
     for name in FAMILIES:
         for case in family(name)[0]:
             if not gradient or "grad_of" in case:
-                yield pytest.param(name, case, id="%s-%s" % (name, case["id"]))
+                yield pytest.param(name, case, id="{}-{}".format(name, case["id"]))
 
 
 def to_nd(value):
@@ -51,7 +51,7 @@ def call(name, case):
     for part in case["op"].split("."):
         function = getattr(function, part, None)
     if function is None:
-        pytest.skip("weft has no %s (docs/coverage says why)" % case["op"])
+        pytest.skip("weft has no {} (docs/coverage says why)".format(case["op"]))
     wanted = read(case["grad_of"]) if "grad_of" in case else []
     for i in wanted:
         arrays[i].attach_grad()

@@ -21,34 +21,34 @@ def family(name):
 def parameters():
     for name in FAMILIES:
         for case in family(name)[0]:
-            yield pytest.param(name, case, id="%s-%s" % (name, case["id"]))
+            yield pytest.param(name, case, id="{}-{}".format(name, case["id"]))
 
 
 def compare(label, got, expected):
     """`expected` is [kind, content ...] as the recorder described it."""
     kind = expected[0]
     if kind == "nd":
-        assert isinstance(got, mx.nd.NDArray), "%s: NDArray expected, got %r" % (label, got)
+        assert isinstance(got, mx.nd.NDArray), f"{label}: NDArray expected, got {got!r}"
         mxnet_compare.check(label, got.asnumpy(), expected[1])
     elif kind == "np":
         assert isinstance(got, np.ndarray) and not isinstance(got, mx.nd.NDArray), label
         mxnet_compare.check(label, got, expected[1])
     elif kind == "scalar":
-        assert isinstance(got, np.generic) and got.dtype == np.dtype(expected[1]), "%s: %r" % (label, got)
+        assert isinstance(got, np.generic) and got.dtype == np.dtype(expected[1]), f"{label}: {got!r}"
         np.testing.assert_allclose(got.item(), expected[2], rtol=1e-5, err_msg=label)
     elif kind in ("list", "tuple"):
-        assert type(got).__name__ == kind and len(got) == len(expected[1]), "%s: %r" % (label, got)
+        assert type(got).__name__ == kind and len(got) == len(expected[1]), f"{label}: {got!r}"
         for i, (g, e) in enumerate(zip(got, expected[1])):
             compare("%s[%d]" % (label, i), g, e)
     elif kind == "type":
-        assert isinstance(got, type) and got.__name__.strip("_") == expected[1].strip("_"), "%s: %r" % (label, got)
+        assert isinstance(got, type) and got.__name__.strip("_") == expected[1].strip("_"), f"{label}: {got!r}"
     elif kind == "repr":
         assert repr(got) == expected[1].replace("mxnet.", "weft."), label
     elif kind == "float":
-        assert type(got) is float, "%s: %r" % (label, got)
+        assert type(got) is float, f"{label}: {got!r}"
         np.testing.assert_allclose(got, expected[1], rtol=1e-5, err_msg=label)
     else:
-        assert type(got).__name__ == kind and got == expected[1], "%s: %r, MXNet gives %r" % (label, got, expected[1])
+        assert type(got).__name__ == kind and got == expected[1], f"{label}: {got!r}, MXNet gives {expected[1]!r}"
 
 
 def run(code):

@@ -14,8 +14,8 @@ def half_precision(*arrays):
 def check(name, got, expected, rtol=None, atol=None):
     """Same dtype, same shape, values within the tolerance of the dtype."""
     got = np.asarray(got)
-    assert got.dtype == expected.dtype, "%s: dtype %s, MXNet gives %s" % (name, got.dtype, expected.dtype)
-    assert got.shape == expected.shape, "%s: shape %s, MXNet gives %s" % (name, got.shape, expected.shape)
+    assert got.dtype == expected.dtype, f"{name}: dtype {got.dtype}, MXNet gives {expected.dtype}"
+    assert got.shape == expected.shape, f"{name}: shape {got.shape}, MXNet gives {expected.shape}"
     if expected.dtype.kind == "f":
         default = TOLERANCES[expected.dtype.name]
         np.testing.assert_allclose(

@@ -54,7 +54,7 @@ def encode(value, store):
         return {"f": repr(value)}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise TypeError("cannot store %r" % (value,))
+    raise TypeError(f"cannot store {value!r}")
 
 
 def decode(value, arrays):
@@ -69,7 +69,7 @@ def decode(value, arrays):
             return [decode(v, arrays) for v in content]
         if kind == "f":
             return float(content)
-        raise ValueError("unknown kind %r" % (kind,))
+        raise ValueError(f"unknown kind {kind!r}")
     return value
 
 
