@@ -44,7 +44,7 @@ def random_arrays(*shapes: Any) -> Any:
     >>> [a.shape for a in random_arrays((2,), (3, 4))]
     [(2,), (3, 4)]
     """
-    arrays = [np.asarray(np.random.randn(*s), default_dtype()) for s in shapes]
+    arrays: list[Any] = [np.asarray(np.random.randn(*s), default_dtype()) for s in shapes]
     return arrays[0] if len(arrays) == 1 else arrays
 
 

@@ -50,7 +50,7 @@ def default_dtype() -> type:
 
 
 def _table(half: float, single: float, double: float, exact: bool) -> dict[np.dtype, float]:
-    table = {np.dtype("float16"): half, np.dtype("float32"): single, np.dtype("float64"): double}
+    table: dict[Any, float] = {np.dtype("float16"): half, np.dtype("float32"): single, np.dtype("float64"): double}
     if exact:
         table.update((np.dtype(name), 0) for name in _EXACT)
     return table
@@ -176,7 +176,7 @@ def _message(text: str, a: Any, b: Any) -> str:
     return f"\nItems are not equal:{text}\n ACTUAL: {a!r}\n DESIRED: {b!r}"
 
 
-def checkShapes(a: Any, b: Any) -> None:  # noqa: N802 (MXNet's name)
+def checkShapes(a: Any, b: Any) -> None:
     """Raise AssertionError where the shapes differ.
 
     >>> checkShapes(np.ones(2), np.ones(2))
@@ -186,8 +186,8 @@ def checkShapes(a: Any, b: Any) -> None:  # noqa: N802 (MXNet's name)
         raise AssertionError(_message(text, _as_numpy(a), _as_numpy(b)))
 
 
-def locationError(  # noqa: N802 (MXNet's name)
-    a: np.ndarray, b: np.ndarray, index: tuple[int, ...], names: Sequence[str], maxError: bool = False  # noqa: N803
+def locationError(
+    a: np.ndarray, b: np.ndarray, index: tuple[int, ...], names: Sequence[str], maxError: bool = False
 ) -> str:
     """Return the text that says where two arrays differ.
 

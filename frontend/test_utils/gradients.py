@@ -6,6 +6,7 @@ Symbol's own methods and nothing else.
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -241,8 +242,7 @@ def _check_symbol(
     sym: Any, location: Any, aux_states: Any, numeric_eps: Any, rtol: Any, atol: Any, grad_nodes: Any,
     use_forward_train: bool, ctx: Any, dtype: Any,
 ) -> None:
-    from .. import symbol
-
+    symbol = importlib.import_module("...symbol", __name__)
     names = sym.list_arguments()
     arguments = {n: _nd(v, ctx, dtype) for n, v in _named(location, names).items()}
     states = {n: _nd(v, ctx, dtype) for n, v in _named(aux_states or [], sym.list_auxiliary_states()).items()}
@@ -341,7 +341,7 @@ def simple_forward(sym: Any, ctx: Any = None, is_train: bool = False, **inputs: 
 
 
 def check_speed(
-    sym: Any, location: Any = None, ctx: Any = None, N: int = 20, grad_req: Any = None, typ: str = "whole", **kwargs: Any  # noqa: N803
+    sym: Any, location: Any = None, ctx: Any = None, N: int = 20, grad_req: Any = None, typ: str = "whole", **kwargs: Any
 ) -> float:
     """Return the seconds of one forward (``typ="forward"``) or forward and backward pass (``"whole"``), averaged over `N`.
 
