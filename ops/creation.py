@@ -87,10 +87,6 @@ operator(
 )
 
 
-def _set_value(attrs: Any, ins: Sequence[Array], outs: Sequence[Array]) -> None:
-    outs[0].fill(attrs.src)
-
-
 # ---- ranges --------------------------------------------------------------------------------------------------------------
 
 _RANGE = (
@@ -225,12 +221,27 @@ operator(
     doc="Evenly spaced values, as many as the input has elements or entries along an axis.",
 )
 operator(
+    "_fill_like",
+    params=(Float("value", dynamic=True, doc="Value of every element."),),
+    gradient=zero_gradient,
+    inplace=((0, 0),),
+    cpu=(fill_builder("value"),),
+    numpy=_full,
+    doc="Array of the input's shape and dtype filled with one value; with `out` the input it overwrites that array.",
+)
+
+
+def _set_value(attrs: Any, ins: Sequence[Array], outs: Sequence[Array]) -> None:
+    outs[0].fill(attrs.src)
+
+
+operator(
     "_set_value",
     inputs=(),
     params=(Float("src", 0.0, dynamic=True, doc="Value of every element."), Shape("shape", (1,), doc="Shape of the array.")),
     shape=_shape,
     dtype=rules.fixed_dtype("float32"),
-    cpu=(),
+    cpu=(fill_builder("src"),),
     numpy=_set_value,
-    doc="Fill the array given as `out` with a value.",
+    doc="Array filled with a value; MXNet fills the array given as `out`, for which weft has _fill_like.",
 )

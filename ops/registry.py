@@ -515,9 +515,13 @@ def load_all() -> None:
     """Import every module with declarations (once)."""
     global _loaded
     if not _loaded:
-        _loaded = True
-        for module in DECLARATION_MODULES:
-            importlib.import_module(f".{module}", __package__)
+        _loaded = True  # before the imports, because they look operators up
+        try:
+            for module in DECLARATION_MODULES:
+                importlib.import_module(f".{module}", __package__)
+        except BaseException:
+            _loaded = False
+            raise
 
 
 def find(name: str) -> Operator | None:

@@ -422,7 +422,7 @@ def _clip(attrs: Any, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> 
 
 def _backward_clip(attrs: Any, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
     grad, x = ins
-    outs[0][...] = np.where((x >= attrs.a_min) & (x <= attrs.a_max), grad, 0)
+    outs[0][...] = np.where((x < attrs.a_min) | (x > attrs.a_max), 0, grad)
 
 
 _LIMITS = (Float("a_min", doc="Smallest value."), Float("a_max", doc="Largest value."))

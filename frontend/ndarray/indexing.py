@@ -343,7 +343,7 @@ def _fill(target: NDArray, value: Any) -> None:
     if isinstance(ready, NDArray):
         function("_copyto")(ready, out=target)
     else:
-        function("_full")(shape=target.shape, dtype=target.dtype, value=ready, out=target)
+        function("_fill_like")(target, value=ready, out=target)
 
 
 def _prepared(array: NDArray, value: Any, shape: tuple[int, ...]) -> Any:

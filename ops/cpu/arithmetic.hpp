@@ -47,11 +47,11 @@ template <class T> struct Clip {
   explicit Clip(const double* p) : low(saturate<T>(p[0])), high(saturate<T>(p[1])) {}
   inline T operator()(T x) const { return x < low ? low : (x > high ? high : x); }
 };
-// The gradient passes where x is within [low, high].
+// The gradient passes where x is not outside [low, high]: also where x is not a number.
 template <class T> struct ClipGrad {
   T low, high;
   explicit ClipGrad(const double* p) : low(saturate<T>(p[0])), high(saturate<T>(p[1])) {}
-  inline T operator()(T g, T x) const { return (x >= low) & (x <= high) ? g : T(0); }
+  inline T operator()(T g, T x) const { return (x < low) | (x > high) ? T(0) : g; }
 };
 
 #define WEFT_ENTRY1(name, Functor, T, code, ns) {name, code, 1, 0, ns, each1<T, Functor<T>>}
