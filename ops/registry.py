@@ -91,6 +91,7 @@ DECLARATION_MODULES: list[str] = [
     "positions",
     "sequence",
     "im2col",
+    "linalg",
     "dot",
     "left_out",
     "optimizer_update",
