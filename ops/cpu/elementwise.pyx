@@ -91,7 +91,7 @@ cdef OperandSpec array_operand(int source, object spec) except *:
 cdef int scalar_index(object attrs, str name) except -2:
     """Where the dynamic parameter ``name`` is among the scalars; -1: it is a fixed one."""
     cdef int index = 0
-    for dynamic in type(attrs)._dynamic:
+    for dynamic in getattr(attrs, "_dynamic", ()):
         if dynamic == name:
             return index
         value = getattr(attrs, dynamic)

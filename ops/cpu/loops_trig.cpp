@@ -48,7 +48,8 @@ template <bool kCosine> WEFT_INLINE F8 sine(F8 x) {
   F8 sin_r = r + r * z * horner<float>(z, s);
   F8 cos_r = (1.0f - z * 0.5f) + z * z * horner<float>(z, c);
   F8 y = (n & 1) != 0 ? cos_r : sin_r;
-  return from_bits<float>(bits<float>(y) ^ ((n & 2) << 30));
+  y = from_bits<float>(bits<float>(y) ^ ((n & 2) << 30));
+  return !kCosine ? (x == 0.0f ? x : y) : y;  // keeps the sign of zero
 }
 
 // log2 of positive finite numbers, to 1e-11.
@@ -192,6 +193,15 @@ template <class T> struct Elu {  // parameter slope
   explicit Elu(const double* p) : slope(T(p[0])) {}
   WEFT_INLINE Vec<T> operator()(Vec<T> x) const { return x > T(0) ? x : vexpm1<T>(x) * slope; }
 };
+template <class T> struct EluGradX {  // g, x; parameter slope
+  T slope;
+  explicit EluGradX(const double* p) : slope(T(p[0])) {}
+  WEFT_INLINE Vec<T> operator()(Vec<T> g, Vec<T> x) const { return x > T(0) ? g : g * vexp<T>(x) * slope; }
+};
+template <class T> struct Prelu {  // x, slope
+  explicit Prelu(const double*) {}
+  WEFT_INLINE Vec<T> operator()(Vec<T> x, Vec<T> slope) const { return x > T(0) ? x : x * slope; }
+};
 template <class T> struct Selu {
   static constexpr T alpha = T(1.6732632423543772848170429916717), scale = T(1.0507009873554804934193349852946);
   explicit Selu(const double*) {}
@@ -202,6 +212,14 @@ template <class T> struct SeluGrad {  // g, output
   WEFT_INLINE Vec<T> operator()(Vec<T> g, Vec<T> y) const {
     constexpr T scale = Selu<T>::scale, bottom = Selu<T>::scale * Selu<T>::alpha;
     return g * (y > T(0) ? splat<T>(scale) : y + bottom);
+  }
+};
+
+template <class T> struct SeluGradX {  // g, x
+  explicit SeluGradX(const double*) {}
+  WEFT_INLINE Vec<T> operator()(Vec<T> g, Vec<T> x) const {
+    constexpr T scale = Selu<T>::scale, bottom = Selu<T>::scale * Selu<T>::alpha;
+    return g * (x > T(0) ? splat<T>(scale) : vexp<T>(x) * bottom);
   }
 };
 
@@ -229,6 +247,10 @@ const LoopEntry entries[] = {
     {"selu", DType::kFloat32, 1, 0, 0.9f, map1<float, Selu<float>>},
     {"selu", DType::kFloat64, 1, 0, 1.8f, map1<double, Selu<double>>},
     WEFT_GRAD2("grad_selu", SeluGrad, 0.2f),
+    WEFT_GRAD2("grad_selu_x", SeluGradX, 1.0f),
+    WEFT_GRAD2("prelu", Prelu, 0.15f),
+    {"grad_elu_x", DType::kFloat32, 2, 1, 0.9f, map2<float, EluGradX<float>>},
+    {"grad_elu_x", DType::kFloat64, 2, 1, 1.8f, map2<double, EluGradX<double>>},
 };
 
 }  // namespace

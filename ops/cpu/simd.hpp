@@ -8,6 +8,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
 #include "ops/cpu/loops.hpp"
 
 #pragma GCC diagnostic ignored "-Wpsabi"
@@ -45,14 +49,38 @@ template <class T> WEFT_INLINE Vec<T> load(const T* from) {
 template <class T> WEFT_INLINE void store(T* to, Vec<T> value) {
   *reinterpret_cast<typename SimdOf<T>::Unaligned*>(to) = value;
 }
-template <class T> WEFT_INLINE Vec<T> load_part(const T* from, intptr_t count) {
-  Vec<T> value{};
+// The first `count` elements, the others as given; memory behind them is not touched.
+#if defined(__AVX2__)
+alignas(32) constexpr int32_t kPartMask32[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+alignas(32) constexpr int64_t kPartMask64[8] = {-1, -1, -1, -1};
+WEFT_INLINE __m256i part_mask(const float*, intptr_t count) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kPartMask32 + 8 - count));
+}
+WEFT_INLINE __m256i part_mask(const double*, intptr_t count) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kPartMask64 + 4 - count));
+}
+template <class T> WEFT_INLINE Vec<T> load_part(const T* from, intptr_t count, T other = T(0)) {
+  const __m256i mask = part_mask(from, count);
+  Vec<T> value;
+  if constexpr (sizeof(T) == 4) value = (Vec<T>)_mm256_maskload_ps(reinterpret_cast<const float*>(from), mask);
+  else value = (Vec<T>)_mm256_maskload_pd(reinterpret_cast<const double*>(from), mask);
+  return (IVec<T>)mask != 0 ? value : splat<T>(other);
+}
+template <class T> WEFT_INLINE void store_part(T* to, Vec<T> value, intptr_t count) {
+  const __m256i mask = part_mask(to, count);
+  if constexpr (sizeof(T) == 4) _mm256_maskstore_ps(reinterpret_cast<float*>(to), mask, (__m256)value);
+  else _mm256_maskstore_pd(reinterpret_cast<double*>(to), mask, (__m256d)value);
+}
+#else
+template <class T> WEFT_INLINE Vec<T> load_part(const T* from, intptr_t count, T other = T(0)) {
+  Vec<T> value = splat<T>(other);
   for (intptr_t k = 0; k < count; ++k) value[k] = from[k];
   return value;
 }
 template <class T> WEFT_INLINE void store_part(T* to, Vec<T> value, intptr_t count) {
   for (intptr_t k = 0; k < count; ++k) to[k] = value[k];
 }
+#endif
 
 template <class T> WEFT_INLINE IVec<T> bits(Vec<T> x) { return (IVec<T>)x; }
 template <class T> WEFT_INLINE Vec<T> from_bits(IVec<T> x) { return (Vec<T>)x; }
@@ -67,8 +95,7 @@ template <class T> WEFT_INLINE Vec<T> at_least(Vec<T> x, T low) { return x < low
 template <class T> WEFT_INLINE Vec<T> at_most(Vec<T> x, T high) { return x > high ? splat<T>(high) : x; }
 template <class T> WEFT_INLINE bool any(IVec<T> mask) {
 #if defined(__AVX2__)
-  return !__builtin_ia32_ptestz256((__attribute__((vector_size(32))) long long)mask,
-                                   (__attribute__((vector_size(32))) long long)mask);
+  return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
 #else
   typename SimdOf<T>::Int all = 0;
   for (int k = 0; k < SimdOf<T>::lanes; ++k) all |= mask[k];

@@ -1,0 +1,164 @@
+// Softmax of one row, or of a block of neighbouring columns. Compiled once for each instruction set.
+#include <limits>
+
+#include "ops/cpu/softmax.hpp"
+#include "ops/cpu/vmath.hpp"
+
+namespace weft {
+inline namespace WEFT_TARGET {
+namespace {
+
+template <class T> WEFT_INLINE Vec<T> larger(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
+template <class T> WEFT_INLINE T sum_lanes(Vec<T> x) {
+  T total = 0;
+  for (int k = 0; k < SimdOf<T>::lanes; ++k) total += x[k];
+  return total;
+}
+
+template <class T> T largest_of(const T* x, int64_t n, T scale) {
+  constexpr int lanes = SimdOf<T>::lanes;
+  const T lowest = -std::numeric_limits<T>::infinity();
+  Vec<T> m[4];
+  for (auto& v : m) v = splat<T>(lowest);
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes)
+    for (int k = 0; k < 4; ++k) m[k] = larger<T>(load<T>(x + i + k * lanes) * scale, m[k]);
+  for (; i + lanes <= n; i += lanes) m[0] = larger<T>(load<T>(x + i) * scale, m[0]);
+  T tail = lowest;
+  for (; i < n; ++i) tail = x[i] * scale > tail ? x[i] * scale : tail;
+  m[0] = larger<T>(larger<T>(m[0], m[1]), larger<T>(m[2], m[3]));
+  for (int k = 0; k < lanes; ++k) tail = m[0][k] > tail ? m[0][k] : tail;
+  return tail;
+}
+
+template <class T, bool kStore> T sum_of_exp(const T* x, T* out, int64_t n, T scale, T shift) {
+  constexpr int lanes = SimdOf<T>::lanes;
+  Vec<T> s[2] = {};
+  int64_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes) {
+    for (int k = 0; k < 2; ++k) {
+      Vec<T> e = vexp_nonpositive<T>(load<T>(x + i + k * lanes) * scale - shift);
+      if (kStore) store<T>(out + i + k * lanes, e);
+      s[k] = s[k] + e;
+    }
+  }
+  for (; i < n; i += lanes) {
+    const int64_t count = n - i < lanes ? n - i : lanes;
+    // Lanes behind the end get -infinity, and so add nothing.
+    Vec<T> z = load_part<T>(x + i, count, T(0)) * scale - shift;
+    if (count < lanes) {
+      T pad[lanes];
+      store<T>(pad, z);
+      for (int64_t k = count; k < lanes; ++k) pad[k] = -std::numeric_limits<T>::infinity();
+      z = load<T>(pad);
+    }
+    Vec<T> e = vexp_nonpositive<T>(z);
+    if (kStore) store_part<T>(out + i, e, count);
+    s[0] = s[0] + e;
+  }
+  return sum_lanes<T>(s[0] + s[1]);
+}
+
+template <class T> void row(const T* x, T* work, int64_t n, T scale, bool log, T* out) {
+  constexpr int lanes = SimdOf<T>::lanes;
+  const T shift = largest_of<T>(x, n, scale);
+  int64_t i = 0;
+  if (log) {
+    const T total = std::log(sum_of_exp<T, false>(x, work, n, scale, shift));
+    // In two steps: the logarithm must not be lost beside a large shift.
+    for (; i + lanes <= n; i += lanes) store<T>(out + i, (load<T>(x + i) * scale - shift) - total);
+    for (; i < n; ++i) out[i] = (x[i] * scale - shift) - total;
+    return;
+  }
+  const T factor = T(1) / sum_of_exp<T, true>(x, work, n, scale, shift);
+  for (; i + lanes <= n; i += lanes) store<T>(out + i, load<T>(work + i) * factor);
+  for (; i < n; ++i) out[i] = work[i] * factor;
+}
+
+template <class T> void row_backward(const T* grad, const T* y, int64_t n, T scale, bool log, T* out) {
+  constexpr int lanes = SimdOf<T>::lanes;
+  Vec<T> s[2] = {};
+  int64_t i = 0;
+  for (; i + 2 * lanes <= n; i += 2 * lanes)
+    for (int k = 0; k < 2; ++k) {
+      Vec<T> g = load<T>(grad + i + k * lanes);
+      s[k] = s[k] + (log ? g : g * load<T>(y + i + k * lanes));
+    }
+  T total = sum_lanes<T>(s[0] + s[1]);
+  for (; i < n; ++i) total += log ? grad[i] : grad[i] * y[i];
+  for (i = 0; i < n; i += lanes) {
+    const int64_t count = n - i < lanes ? n - i : lanes;
+    const bool whole = count == lanes;
+    Vec<T> g = whole ? load<T>(grad + i) : load_part<T>(grad + i, count);
+    Vec<T> v = whole ? load<T>(y + i) : load_part<T>(y + i, count);
+    Vec<T> d = (log ? g - vexp<T>(v) * total : v * (g - total)) * scale;
+    if (whole) store<T>(out + i, d);
+    else store_part<T>(out + i, d, count);
+  }
+}
+
+// Calls f(column, count) for the vectors that cover `width` columns.
+template <class T, class F> WEFT_INLINE void each_vector(int64_t width, F f) {
+  constexpr int lanes = SimdOf<T>::lanes;
+  for (int64_t j = 0; j < width; j += lanes) f(j, width - j < lanes ? width - j : lanes);
+}
+template <class T> WEFT_INLINE Vec<T> load_any(const T* from, int64_t count) {
+  return count == SimdOf<T>::lanes ? load<T>(from) : load_part<T>(from, count);
+}
+template <class T> WEFT_INLINE void store_any(T* to, Vec<T> value, int64_t count) {
+  if (count == SimdOf<T>::lanes) store<T>(to, value);
+  else store_part<T>(to, value, count);
+}
+
+template <class T>
+void columns(const T* x, int64_t n, int64_t stride, int64_t width, T scale, bool log, T* out) {
+  T shift[kSoftmaxColumns], total[kSoftmaxColumns];
+  for (int64_t j = 0; j < kSoftmaxColumns; ++j) {
+    shift[j] = -std::numeric_limits<T>::infinity();
+    total[j] = 0;
+  }
+  for (int64_t i = 0; i < n; ++i)
+    each_vector<T>(width, [&](int64_t j, int64_t count) {
+      store<T>(shift + j, larger<T>(load_any<T>(x + i * stride + j, count) * scale, load<T>(shift + j)));
+    });
+  for (int64_t i = 0; i < n; ++i)
+    each_vector<T>(width, [&](int64_t j, int64_t count) {
+      Vec<T> e = vexp_nonpositive<T>(load_any<T>(x + i * stride + j, count) * scale - load<T>(shift + j));
+      if (!log) store_any<T>(out + i * stride + j, e, count);
+      store<T>(total + j, load<T>(total + j) + e);
+    });
+  for (int64_t j = 0; j < width; ++j) total[j] = log ? std::log(total[j]) : T(1) / total[j];
+  for (int64_t i = 0; i < n; ++i)
+    each_vector<T>(width, [&](int64_t j, int64_t count) {
+      const int64_t at = i * stride + j;
+      Vec<T> t = load<T>(total + j);
+      Vec<T> y = log ? (load_any<T>(x + at, count) * scale - load<T>(shift + j)) - t : load_any<T>(out + at, count) * t;
+      store_any<T>(out + at, y, count);
+    });
+}
+
+template <class T>
+void columns_backward(const T* grad, const T* y, int64_t n, int64_t stride, int64_t width, T scale, bool log, T* out) {
+  T total[kSoftmaxColumns] = {};
+  for (int64_t i = 0; i < n; ++i)
+    each_vector<T>(width, [&](int64_t j, int64_t count) {
+      Vec<T> g = load_any<T>(grad + i * stride + j, count);
+      store<T>(total + j, load<T>(total + j) + (log ? g : g * load_any<T>(y + i * stride + j, count)));
+    });
+  for (int64_t i = 0; i < n; ++i)
+    each_vector<T>(width, [&](int64_t j, int64_t count) {
+      Vec<T> g = load_any<T>(grad + i * stride + j, count), v = load_any<T>(y + i * stride + j, count);
+      Vec<T> t = load<T>(total + j);
+      store_any<T>(out + i * stride + j, (log ? g - vexp<T>(v) * t : v * (g - t)) * scale, count);
+    });
+}
+
+}  // namespace
+
+void softmax_loops(SoftmaxLoops<float>* single, SoftmaxLoops<double>* wide) {
+  *single = {row<float>, row_backward<float>, columns<float>, columns_backward<float>};
+  *wide = {row<double>, row_backward<double>, columns<double>, columns_backward<double>};
+}
+
+}  // namespace WEFT_TARGET
+}  // namespace weft
