@@ -75,5 +75,6 @@ def test_seed_decides_the_result():
         for _ in digits.train_epoch(net, data.train_images[:128], data.train_labels[:128], 32, order):
             pass
         weights.append(net.parameters["dense_weight"].asnumpy())
-    np.testing.assert_array_equal(weights[0], weights[1])
-    assert not np.array_equal(weights[0], weights[2])
+    # How a sum is cut into parts may depend on how many cores were free.
+    np.testing.assert_allclose(weights[0], weights[1], rtol=1e-4, atol=1e-5)
+    assert np.abs(weights[0] - weights[2]).max() > 0.01
