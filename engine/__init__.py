@@ -109,7 +109,7 @@ def bulk(size: int) -> Iterator[None]:
     ...     x = mx.nd.zeros((1,))
     ...     for _ in range(100):
     ...         x += 1
-    >>> x.asscalar()
+    >>> float(x.asscalar())
     100.0
     """
     old = set_bulk_size(size)

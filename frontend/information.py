@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import platform
 
-from ..engine._engine import get_setting
+from .. import engine
 from ..engine._version import core_version
 from ..ops import registry
 from ..ops.cpu import onednn
@@ -39,7 +39,7 @@ def _versions() -> Rows:
 
 def _devices() -> Rows:
     return [
-        ("cpu(0)", f"{get_setting('cores')} cores of {os.cpu_count()}"),
+        ("cpu(0)", f"{engine.settings()['cores']} cores of {os.cpu_count()}"),
         ("gpu", num_gpus() or "none"),
     ]
 
@@ -57,7 +57,9 @@ def _kernels() -> Rows:
 
 
 def _engine_settings() -> Rows:
-    rows: Rows = [(name, get_setting(name)) for name in ("mode", "cores", "inline_cost_ns", "max_pending")]
+    rows: Rows = []
+    for name, value in engine.settings().items():
+        rows.append((name, ", ".join(sorted(value)) or "nothing" if isinstance(value, frozenset) else value))
     rows += [(name, value) for name, value in sorted(os.environ.items()) if name.startswith(("WEFT_", "MXNET_"))]
     return rows
 

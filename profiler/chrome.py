@@ -103,7 +103,7 @@ def trace(path: str | os.PathLike[str], capacity: int = 1 << 16) -> Iterator[Non
     >>> import tempfile, weft as mx
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with mx.profiler.trace(folder + "/trace.json"):
-    ...         mx.nd.ones((2, 3)).asnumpy().sum()
+    ...         mx.nd.ones((2, 3)).sum().asscalar().item()
     6.0
     """
     start_events(capacity)
