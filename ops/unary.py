@@ -384,6 +384,13 @@ def _backward_smooth_l1(attrs: Any, ins: Sequence[np.ndarray], outs: Sequence[np
     outs[0][...] = grad * np.clip(x * (attrs.scalar * attrs.scalar), -1, 1)
 
 
+def _smooth_l1_second(ctx: Any, g: Any) -> list[Any]:
+    out_grad, x = ctx.inputs
+    square = ctx.attrs.scalar * ctx.attrs.scalar
+    quadratic = F._lesser_equal_scalar(F.abs(x), scalar=1 / square)
+    return [F._backward_smooth_l1(g, x, scalar=ctx.attrs.scalar), g * out_grad * quadratic * square]
+
+
 _SIGMA = (Float("scalar", 1.0, dynamic=True, doc="Where the quadratic part ends: at 1 / scalar**2."),)
 
 operator(
@@ -401,7 +408,7 @@ operator(
     "_backward_smooth_l1",
     inputs=("out_grad", "data"),
     params=_SIGMA,
-    gradient=lambda ctx, g: [F._backward_smooth_l1(g, ctx.inputs[1], scalar=ctx.attrs.scalar), None],
+    gradient=_smooth_l1_second,
     saves="i",
     cpu=(elementwise_builder("grad_smooth_l1", params=("scalar",)),),
     numpy=_backward_smooth_l1,
