@@ -37,7 +37,8 @@ def record(name, inputs, params=None, *, train=True, labels=(), aux=(), dtype="f
         outs = function(*nds, **params)
     outs = outs if isinstance(outs, list) else [outs]
     heads = [rng.standard_normal(out.shape).astype(out.dtype) for out in outs]
-    mx.autograd.backward(outs, [mx.nd.array(h, dtype=h.dtype) for h in heads], train_mode=train)
+    if len(labels) + len(aux) < len(nds):
+        mx.autograd.backward(outs, [mx.nd.array(h, dtype=h.dtype) for h in heads], train_mode=train)
     index = len(cases)
     for kind, values in (
         ("in", inputs),
@@ -186,8 +187,53 @@ def images():
         record("Correlation", [normal(1, 2, 6, 5), normal(1, 2, 6, 5)], params)
 
 
+def boxes(*shape):
+    return np.sort(rng.uniform(0, 1, (*shape, 2, 2)), axis=-2).reshape(*shape, 4).astype(np.float32)
+
+
+def detection():
+    for layout in ("corner", "center"):
+        record("contrib.box_iou", [boxes(3), boxes(2, 4)], {"format": layout}, labels=(0, 1))
+        record("contrib.box_decode", [normal(2, 5, 4), boxes(1, 5)],
+               {"format": layout, "std0": 0.1, "std2": 0.2, "clip": 0.1}, labels=(0, 1))
+    ids = rng.integers(-1, 3, (2, 12, 1)).astype(np.float32)
+    rows = np.concatenate([ids, rng.uniform(-0.2, 1, (2, 12, 1)).astype(np.float32), boxes(2, 12)], axis=-1)
+    for params in ({}, {"id_index": 0}, {"id_index": 0, "force_suppress": True}, {"id_index": 0, "background_id": 0},
+                   {"topk": 3}, {"topk": 0}, {"overlap_thresh": 0.1, "valid_thresh": 0.3},
+                   {"in_format": "center", "out_format": "corner"}, {"out_format": "center"}):
+        record("contrib.box_nms", [rows], params)
+    scores = rng.uniform(0, 1, (2, 3, 4)).astype(np.float32)
+    for params in ({"threshold": 0.1}, {"threshold": 0.5}, {"threshold": 0.8, "is_ascend": True}, {"threshold": 0.1, "topk": 2}):
+        record("contrib.bipartite_matching", [scores], params, labels=(0,))
+    samples, matches = rng.integers(-1, 2, (2, 5)), rng.integers(0, 3, (2, 5))
+    record("contrib.box_encode",
+           [samples.astype(np.float32), matches.astype(np.float32), boxes(2, 5), boxes(2, 3),
+            np.array([0.1, 0.2, 0, 0], np.float32), np.array([0.1, 0.1, 0.2, 0.2], np.float32)], labels=range(6))
+    for params in ({}, {"sizes": (0.5, 0.25, 0.1), "ratios": (1, 2, 0.5)},
+                   {"sizes": (0.5, 0.25), "ratios": (2, 1), "clip": True, "steps": (0.3, 0.4), "offsets": (0.2, 0.7)}):
+        record("contrib.MultiBoxPrior", [np.zeros((1, 2, 3, 4), np.float32)], params, labels=(0,))
+    anchors = boxes(1, 20)
+    label = np.concatenate([rng.integers(0, 3, (3, 4, 1)).astype(np.float32), boxes(3, 4)], axis=-1)
+    label[0, 2:] = label[2] = -1
+    scores = normal(3, 4, 20)
+    for params in ({}, {"overlap_threshold": 0.3}, {"negative_mining_ratio": 2.0, "overlap_threshold": 0.3},
+                   {"negative_mining_ratio": 1.0, "ignore_label": -2.0, "negative_mining_thresh": 0.2}):
+        record("contrib.MultiBoxTarget", [anchors, label, scores], params, labels=(0, 1, 2))
+    chance = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    for params in ({}, {"threshold": 0.4}, {"nms_threshold": 0.1, "force_suppress": True}, {"nms_topk": 5},
+                   {"clip": False, "nms_threshold": 0.2}):
+        record("contrib.MultiBoxDetection", [chance, normal(3, 80), anchors], params, labels=(0, 1, 2))
+
+
+def attention():
+    record("contrib.interleaved_matmul_selfatt_qk", [normal(5, 2, 24)], {"heads": 2})
+    record("contrib.interleaved_matmul_selfatt_valatt", [normal(5, 2, 24), normal(4, 5, 5)], {"heads": 2})
+    record("contrib.interleaved_matmul_encdec_qk", [normal(3, 2, 8), normal(5, 2, 16)], {"heads": 2})
+    record("contrib.interleaved_matmul_encdec_valatt", [normal(5, 2, 16), normal(4, 3, 5)], {"heads": 2})
+
+
 if __name__ == "__main__":
-    for part in (layers, activations, norms, losses, recurrent, images):
+    for part in (layers, activations, norms, losses, recurrent, images, detection, attention):
         part()
     # One vector for all numbers: a zip entry for each array would cost more than the numbers.
     places, offset = {}, 0

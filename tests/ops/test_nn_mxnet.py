@@ -43,6 +43,8 @@ def test_reference_kernels_answer_like_mxnet(case):
     outputs = reference.run(name, inputs, params, train=train)
     for found, expected in zip(outputs, stored(number, "out", case["outputs"])):
         np.testing.assert_allclose(found, expected, **tolerance(case))
+    if not case["grads"]:
+        return
     heads = stored(number, "head", case["outputs"])
     found = reference.gradients(name, inputs, heads, params, train=train, outputs=outputs)
     for i, expected in zip(case["grads"], stored(number, "grad", case["grads"])):

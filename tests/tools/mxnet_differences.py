@@ -39,6 +39,7 @@ DIFFERENCES = (
     ("nn", "InstanceNorm-float64", "error", "MXNet has a float32 kernel only"),
     ("nn", "Activation-relu-special", "values", "MXNet's oneDNN turns NaN into 0; weft keeps NaN"),
     ("nn", "*softm*-special", "values", "rows with an infinity or NaN: oneDNN's answers vary by element"),
+    ("contrib", "contrib.BatchNormWithReLU", "error", "MXNet has it with oneDNN in training only"),
     ("nn", "LeakyReLU-selu-*", "gradient", "MXNet's slope below zero, scale * (alpha + y), is not the derivative, scale * alpha + y"),
     ("nn", "SoftmaxActivation-instance", "gradient", "MXNet's forward runs over the last axis, its backward over the whole sample"),
     ("nn", "Pooling-include_pad6-full", "gradient", "MXNet averages over other counts in backward than in forward"),
