@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import time
 
 import numpy as np
+from sides import Side, serve
 
 SIZES = (784, 256, 128, 10)
 BATCH = 64
@@ -98,35 +98,17 @@ def torch_trainer():
 TRAINERS = {"weft": weft_trainer, "torch": torch_trainer}
 
 
-def serve(name):
-    """Answer each line ``steps`` on standard input with the seconds these steps took and the last loss."""
+def answer_with(name):
+    """Return what answers a number of steps with the seconds they took and the last loss."""
     run = TRAINERS[name]()
     run(20)
-    for line in sys.stdin:
+
+    def answer(steps):
         begin = time.perf_counter()
-        loss = run(int(line))
-        print(time.perf_counter() - begin, loss, flush=True)
+        loss = run(steps)
+        return time.perf_counter() - begin, loss
 
-
-class Side:
-    """One of the two, in a process of its own so that neither's threads disturb the other."""
-
-    def __init__(self, name, python):
-        command = [python, os.path.abspath(__file__), "--serve", name]
-        self.name = name
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.rates = []
-        self.loss = 0.0
-
-    def measure(self, steps):
-        self.process.stdin.write(f"{steps}\n")
-        self.process.stdin.flush()
-        seconds, self.loss = map(float, self.process.stdout.readline().split())
-        self.rates.append(steps * BATCH / seconds)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+    return answer
 
 
 def main(argv=None):
@@ -137,19 +119,22 @@ def main(argv=None):
     parser.add_argument("--serve", choices=TRAINERS, help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     if options.serve:
-        return serve(options.serve)
-    sides = [Side("weft", sys.executable)]
+        return serve(answer_with(options.serve))
+    pythons = {"weft": sys.executable}
     if options.peer_python:
-        sides.append(Side("torch", options.peer_python))
+        pythons["torch"] = options.peer_python
+    sides = [Side(name, python, __file__) for name, python in pythons.items()]
+    rates = {name: [] for name in pythons}
     for _ in range(options.rounds):
         for side in sides:
-            side.measure(options.steps)
+            seconds, loss = side.ask(options.steps)
+            rates[side.name].append(options.steps * BATCH / seconds)
     for side in sides:
         side.close()
-        rate, best = statistics.median(side.rates), max(side.rates)
-        print(f"{side.name:6} {rate:10,.0f} samples/s (best {best:,.0f}), {BATCH / rate * 1e6:7.0f} us a step, last loss {side.loss:.4f}")
+        rate, best = statistics.median(rates[side.name]), max(rates[side.name])
+        print(f"{side.name:6} {rate:10,.0f} samples/s (best {best:,.0f}), {BATCH / rate * 1e6:7.0f} us a step, last loss {loss:.4f}")
     if len(sides) == 2:
-        ratio = statistics.median(a / b for a, b in zip(sides[0].rates, sides[1].rates))
+        ratio = statistics.median(a / b for a, b in zip(*rates.values()))
         print(f"weft / torch: {ratio:.2f} (target 1.3)")
 
 
