@@ -61,7 +61,10 @@ cdef bint _ready():
     cdef bytes path
     if not _tried:
         _tried = True
-        for candidate in onednn_library.candidates():
+        candidates = onednn_library.candidates()
+        if len(candidates) == 1:  # nothing found: only the loader's own search
+            _problems.extend(onednn_library.lost_files())
+        for candidate in candidates:
             path = candidate.encode()
             if open_library(path, error, sizeof(error)):
                 break

@@ -43,7 +43,7 @@ void add_to_channels(float* values, const float* bias, Dim channels, Dim plane) 
 }  // namespace
 
 // Measured for ResNet-50's and LeNet's layers on AVX2, layout changes included, batches cut into
-// single images: docs/decisions/0101-onednn.md has the table.
+// single images: docs/decisions/0010-onednn.md has the table.
 Layout choose_layout(const Convolution& layer, ConvKind kind) {
   bool pointwise = all_equal(layer.kernel, 1);
   bool unit_stride = all_equal(layer.stride, 1);

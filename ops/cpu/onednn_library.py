@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["DISTRIBUTIONS", "candidates"]
+__all__ = ["DISTRIBUTIONS", "candidates", "lost_files"]
 
 # Distributions that bring the library, in order of preference.
 DISTRIBUTIONS = ("onednn-cpu-gomp", "onednn", "onednn-cpu-iomp")
@@ -23,14 +23,11 @@ _NAMES = ("libdnnl.so.3", "libdnnl.3.dylib")
 
 def _from_distributions() -> Iterator[Path]:
     """Yield what the installed distributions recorded: right for every layout that pip makes."""
-    for distribution in DISTRIBUTIONS:
-        try:
-            files = metadata.files(distribution) or []
-        except metadata.PackageNotFoundError:
-            continue
-        for file in files:
-            if file.name in _NAMES:
-                yield Path(file.locate())
+    for name in DISTRIBUTIONS:
+        for distribution in metadata.distributions(name=name):
+            for file in distribution.files or ():
+                if file.name in _NAMES:
+                    yield Path(file.locate())
 
 
 def _from_prefixes() -> Iterator[Path]:
@@ -41,6 +38,18 @@ def _from_prefixes() -> Iterator[Path]:
     for root in dict.fromkeys(roots):
         for name in _NAMES:
             yield root / "lib" / name
+
+
+def lost_files() -> list[str]:
+    """Return a complaint for each installed distribution whose library is not where its record says.
+
+    ``pip install --target`` leaves the ``lib`` folder of a wheel behind.
+
+    >>> lost_files() == [] or "WEFT_ONEDNN" in lost_files()[0]
+    True
+    """
+    gone = [path for path in _from_distributions() if not path.is_file()]
+    return [f"{path}: its distribution is installed but the file is gone; WEFT_ONEDNN can name a copy" for path in gone[:1]]
 
 
 def candidates() -> list[str]:
