@@ -430,9 +430,14 @@ int run_body(const Declared& declared, Running here, TaskFunction run, void* arg
 
 void execute(Task* task, ReadyList* ready) {
   if (task->flags & kTaskInstant) {
-    TaskContext context{nullptr};
-    task->run(task->argument, &context);
+    // A wait: let go of the variable first, so that the woken thread finds it free.
+    TaskFunction signal = task->run;
+    void (*cleanup)(void*) = task->cleanup;
+    void* argument = task->argument;
+    task->cleanup = nullptr;
     finish(task, nullptr, ready);
+    signal(argument, nullptr);
+    cleanup(argument);
     return;
   }
   ErrorRecord* failure = (task->flags & kTaskOwnErrors) ? nullptr : inherited_error(task);
