@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from types import ModuleType
 
+import weft
 from weft import engine
 
 TASKS = 100_000
@@ -29,7 +30,11 @@ def build_client() -> ModuleType:
     source = Path(__file__).with_name("engine_client.pyx")
     folder = tempfile.mkdtemp(prefix="weft-bench-")
     extension = Extension("engine_client", [str(source)], language="c++", extra_compile_args=["-O2"])
-    modules = cythonize([extension], build_dir=folder, quiet=True)
+    # An editable install has no folder named weft for Cython to find capi.pxd in: give it one.
+    include = Path(folder, "include")
+    include.mkdir()
+    include.joinpath("weft").symlink_to(Path(weft.__file__).parent, target_is_directory=True)
+    modules = cythonize([extension], build_dir=folder, include_path=[str(include)], quiet=True)
     command = build_ext(Distribution({"ext_modules": modules}))
     command.build_lib = command.build_temp = folder
     command.ensure_finalized()

@@ -45,7 +45,7 @@ cdef extern from "engine/core/engine.hpp" namespace "weft" nogil:
     CVar* new_var()
     void var_retain(CVar* var)
     void var_release(CVar* var)
-    uint64_t var_id(CVar* var)
+    uint32_t var_id(CVar* var)
     void release_read(CVar* var)
     void release_write(CVar* var)
     void set_error(CVar* var, ErrorRecord* record)

@@ -58,9 +58,9 @@ struct Var {
   Dep* head = nullptr;
   Dep* tail = nullptr;
   void (*destroy)(Var* self) = nullptr;
-  uint64_t id = 0;       // for traces and messages; given on first use
-  uint64_t creator = 0;  // the task that made it, where the sanitizer wants to know
+  uint32_t id = 0;  // for traces and messages; given on first use
   bool is_buffer = false;
+  uint64_t creator = 0;  // the task that made it, where the sanitizer wants to know
 
   bool try_read() {
     uint32_t seen = state.load(std::memory_order_relaxed);
@@ -87,7 +87,7 @@ inline void var_retain(Var* var) { var->refs.fetch_add(1, std::memory_order_rela
 inline void var_release(Var* var) {
   if (var->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) var->destroy(var);
 }
-WEFT_API uint64_t var_id(Var* var);
+WEFT_API uint32_t var_id(Var* var);
 
 // Give back what try_read/try_write took; wakes whoever was queued meanwhile.
 WEFT_API void release_read_slow(Var* var);
@@ -109,6 +109,8 @@ inline void release_write(Var* var, bool failed = false) {
                                           std::memory_order_relaxed))
     release_write_slow(var);
 }
+
+static_assert(sizeof(Var) == 64, "one cache line");
 
 // --- storage ----------------------------------------------------------------------------------
 

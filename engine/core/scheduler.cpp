@@ -297,11 +297,11 @@ Var* new_var() {
   return var;
 }
 
-uint64_t var_id(Var* var) {
-  static std::atomic<uint64_t> next{1};
-  uint64_t id = __atomic_load_n(&var->id, __ATOMIC_RELAXED);
+uint32_t var_id(Var* var) {
+  static std::atomic<uint32_t> next{1};
+  uint32_t id = __atomic_load_n(&var->id, __ATOMIC_RELAXED);
   if (id) return id;
-  uint64_t fresh = next.fetch_add(1, std::memory_order_relaxed), none = 0;
+  uint32_t fresh = next.fetch_add(1, std::memory_order_relaxed), none = 0;
   return __atomic_compare_exchange_n(&var->id, &none, fresh, false, __ATOMIC_RELAXED,
                                      __ATOMIC_RELAXED)
              ? fresh
