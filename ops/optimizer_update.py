@@ -65,9 +65,6 @@ def _adam(p: Any, w: Any, g: Any, mean: Any, var: Any) -> tuple:
 
 
 def _adamw(p: Any, w: Any, g: Any, mean: Any, var: Any) -> tuple:
-    if p.rescale_grad == 0 or not np.isfinite(p.rescale_grad):
-        # Mixed precision training overflowed: this step is left out.
-        return w, mean, var
     mean, var = _moments(p, _clip(g * p.rescale_grad, p.clip_gradient), mean, var)
     return w - p.eta * (p.lr * mean / (np.sqrt(var) + p.epsilon) + p.wd * w), mean, var
 
@@ -169,6 +166,9 @@ def _multi_kernel(formula: Formula, width: int, mixed: bool, lists: dict[str, st
             values = {name: getattr(attrs, source)[i] for name, source in lists.items()}
             if len(ins) > width * len(outs):
                 values["rescale_grad"] = float(ins[-1].reshape(-1)[0])
+                if _overflowed(values["rescale_grad"]):
+                    out[...] = ins[i * width]
+                    continue
             _update(formula, SimpleNamespace(**{**common, **values}), ins[i * width : (i + 1) * width], out, mixed)
 
     return run
@@ -500,10 +500,18 @@ _declare(
 # ---- AdamW and LAMB ----------------------------------------------------------------------------------------------------
 
 
+def _overflowed(scale: float) -> bool:
+    """Whether mixed precision training overflowed, so that this step is left out."""
+    return scale == 0 or not np.isfinite(scale)
+
+
 def _adamw_kernel(mixed: bool) -> Callable[[Any, Arrays, Arrays], None]:
     def run(attrs: Any, ins: Arrays, outs: Arrays) -> None:
         p = SimpleNamespace(**attrs.to_dict(), rescale_grad=float(ins[-1].reshape(-1)[0]))
-        _update(_adamw, p, ins[:-1], outs[0], mixed)
+        if _overflowed(p.rescale_grad):
+            outs[0][...] = ins[0]
+        else:
+            _update(_adamw, p, ins[:-1], outs[0], mixed)
 
     return run
 

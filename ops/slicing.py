@@ -156,16 +156,16 @@ _declare_cut(
 
 def _slice_like_cuts(attrs: Any, shapes: Shapes) -> list[Cut]:
     shape, like = shapes[0], shapes[1]
-    if attrs.axes:
-        axes = [(normalize_axis(axis, len(shape), "axes"), normalize_axis(axis, len(like), "axes")) for axis in attrs.axes]
-    elif len(shape) != len(like):
+    if not attrs.axes and len(shape) != len(like):
         raise ValueError(f"data has {len(shape)} dimensions and shape_like {len(like)}; they must agree when axes is not given")
-    else:
-        axes = [(axis, axis) for axis in range(len(shape))]
-    for axis, other in axes:
-        if like[other] > shape[axis]:
-            raise ValueError(f"axis {axis} of data has size {shape[axis]}, less than the {like[other]} of shape_like")
-    return [Cut(axis, 0, like[other]) for axis, other in axes]
+    # Negative axes count from the end of data, for both arrays.
+    axes = [normalize_axis(axis, len(shape), "axes") for axis in attrs.axes] or range(len(shape))
+    for axis in axes:
+        if axis >= len(like):
+            raise ValueError(f"axes={attrs.axes}: shape_like has no axis {axis}")
+        if like[axis] > shape[axis]:
+            raise ValueError(f"axis {axis} of data has size {shape[axis]}, less than the {like[axis]} of shape_like")
+    return [Cut(axis, 0, like[axis]) for axis in axes]
 
 
 _declare_cut(
@@ -522,16 +522,23 @@ def _repeat_view(attrs: Any, shape: Sequence[int]) -> tuple[tuple[int, ...], int
 
 def _repeat_shape(attrs: Any, shapes: Shapes) -> list:
     shape, axis = _repeat_view(attrs, shapes[0])
+    if attrs.repeats == 0:
+        return [(0,)]  # as MXNet: the other axes are lost
     return [(*shape[:axis], shape[axis] * attrs.repeats, *shape[axis + 1 :])]
 
 
 def _repeat_plan(attrs: Any, ins: Shapes, outs: Shapes) -> Plan:
+    if attrs.repeats == 0:
+        return Plan([])
     shape, axis = _repeat_view(attrs, ins[0])
     source = View.of(0, shape).repeat(axis + 1, attrs.repeats)
     return Plan([(source, View.of(0, outs[0]).divide(axis, (shape[axis], attrs.repeats)))])
 
 
 def _backward_repeat(attrs: Any, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
+    if attrs.repeats == 0:
+        outs[0].fill(0)
+        return
     shape, axis = _repeat_view(attrs, outs[0].shape)
     folded = ins[0].reshape((*shape[: axis + 1], attrs.repeats, *shape[axis + 1 :]))
     outs[0][...] = folded.sum(axis=axis + 1, dtype=outs[0].dtype).reshape(outs[0].shape)
