@@ -253,7 +253,6 @@ def from_capsule(capsule):
     cdef Taken taken = Taken.__new__(Taken)
     cdef DLTensor* tensor
     cdef bint read_only = False
-    cdef NDArray original
     if PyCapsule_IsValid(capsule, VERSIONED):
         taken.versioned = <DLManagedTensorVersioned*>PyCapsule_GetPointer(capsule, VERSIONED)
         if taken.versioned.version.major != 1:

@@ -31,7 +31,10 @@ def file_of(*records, names=()):
     return HEADER + struct.pack("<Q", len(records)) + b"".join(records) + tail
 
 
-def v2(shape=(1,), device=(1, 0), dtype=0, data=struct.pack("<f", 5), storage=0, magic=0xF993FAC9):
+FIVE = struct.pack("<f", 5)
+
+
+def v2(shape=(1,), device=(1, 0), dtype=0, data=FIVE, storage=0, magic=0xF993FAC9):
     head = struct.pack(f"<Iii{len(shape)}q", magic, storage, len(shape), *shape)
     return head + struct.pack("<iii", *device, dtype) + data
 
