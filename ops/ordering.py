@@ -9,6 +9,7 @@ import numpy as np
 
 from . import rules
 from .functions import F
+from .nn_common import native
 from .registry import Bool, Dtype, Enum, Int, operator, zero_gradient
 from .unary import number_dtype, to_integer
 
@@ -67,6 +68,7 @@ operator(
     visible_outputs=1,
     gradient=lambda ctx, g, *hidden: [F._backward_order(g, ctx.inputs[0], ctx.outputs[1], axis=ctx.attrs.axis)],
     saves="io",
+    cpu=(native("sort", "ordering"),),
     numpy=_sort,
     doc="Sort along an axis; equal values keep their order.",
     examples="""
@@ -93,6 +95,7 @@ operator(
     shape=lambda attrs, shapes: [_sorted_shape(attrs, shapes)],
     dtype=lambda attrs, dtypes: [attrs.dtype] if number_dtype(attrs, dtypes) else [],
     gradient=zero_gradient,
+    cpu=(native("argsort", "ordering"),),
     numpy=_argsort,
     doc="Indices that would sort the array along an axis; equal values keep their order.",
 )
@@ -173,6 +176,7 @@ operator(
     visible_outputs=lambda attrs: 2 if attrs.ret_typ == "both" else 1,
     gradient=_topk_gradient,
     saves="io",
+    cpu=(native("topk", "ordering"),),
     numpy=_topk,
     doc="The k largest or smallest along an axis, in order; of equal values the first come first.",
     examples="""

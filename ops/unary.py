@@ -352,6 +352,7 @@ operator(
     saves="o",
     inplace=((0, 0),),
     cpu=(elementwise_builder("hard_sigmoid", params=("alpha", "beta")),),
+    cpu=(elementwise_builder("hard_sigmoid", params=("alpha", "beta")),),
     numpy=_hard_sigmoid,
     doc="Piecewise linear sigmoid: min(max(alpha * x + beta, 0), 1).",
 )
@@ -365,6 +366,7 @@ operator(
     ],
     saves="i",
     inplace=((0, 0),),
+    cpu=(elementwise_builder("grad_hard_sigmoid", params=("alpha", "beta")),),
     cpu=(elementwise_builder("grad_hard_sigmoid", params=("alpha", "beta")),),
     numpy=_backward_hard_sigmoid,
     doc="Gradient of hard_sigmoid from its output.",
@@ -401,6 +403,7 @@ operator(
     gradient=lambda ctx, g: [F._backward_smooth_l1(g, ctx.inputs[0], scalar=ctx.attrs.scalar)],
     saves="i",
     cpu=(elementwise_builder("smooth_l1", params=("scalar",)),),
+    cpu=(elementwise_builder("smooth_l1", params=("scalar",)),),
     numpy=_smooth_l1,
     doc="Huber-like loss: 0.5 * (s * x)**2 for |x| < 1 / s**2, else |x| - 0.5 / s**2.",
 )
@@ -410,6 +413,7 @@ operator(
     params=_SIGMA,
     gradient=_smooth_l1_second,
     saves="i",
+    cpu=(elementwise_builder("grad_smooth_l1", params=("scalar",)),),
     cpu=(elementwise_builder("grad_smooth_l1", params=("scalar",)),),
     numpy=_backward_smooth_l1,
     doc="Gradient of smooth_l1.",
@@ -443,6 +447,7 @@ operator(
     saves="i",
     inplace=((0, 0),),
     cpu=(elementwise_builder("clip", params=("a_min", "a_max")),),
+    cpu=(elementwise_builder("clip", params=("a_min", "a_max")),),
     numpy=_clip,
     doc="Limit values to the interval [a_min, a_max].",
     examples="""
@@ -458,6 +463,7 @@ operator(
     gradient=lambda ctx, g: [F._backward_clip(g, ctx.inputs[1], a_min=ctx.attrs.a_min, a_max=ctx.attrs.a_max), None],
     saves="i",
     inplace=((0, 0),),
+    cpu=(elementwise_builder("grad_clip", params=("a_min", "a_max")),),
     cpu=(elementwise_builder("grad_clip", params=("a_min", "a_max")),),
     numpy=_backward_clip,
     doc="Gradient of clip: passes where the input was inside the limits.",

@@ -15,7 +15,6 @@ constexpr int kMaxAxes = 16;
 constexpr int64_t kBlock = 1024;          // elements in a conversion buffer: all of them stay in the first-level cache
 constexpr int64_t kShortRow = 64;         // rows below this are spread out into a buffer instead of run one by one
 constexpr double kPieceNs = 20000;        // work worth handing to another core
-constexpr int64_t kStreamBytes = 8 << 20; // results above this are gone from the cache before anyone reads them
 
 union Number {
   int64_t i64;
@@ -32,10 +31,25 @@ Number converted(Number from, DType type, DType to_type) {
   return to;
 }
 
+template <class T> Number number_of(T value) {
+  Number number;
+  number.i64 = 0;
+  std::memcpy(number.bytes, &value, sizeof(T));
+  return number;
+}
+
+// As the loops of cast_loop convert; spelled out because small arrays feel it.
 Number number_as(double value, DType type) {
-  Number from;
-  from.f64 = value;
-  return converted(from, DType::kFloat64, type);
+  switch (type) {
+    case DType::kFloat64: return number_of(value);
+    case DType::kFloat32: return number_of(static_cast<float>(value));
+    case DType::kInt64: return number_of(static_cast<int64_t>(value));
+    case DType::kInt32: return number_of(static_cast<int32_t>(value));
+    case DType::kInt8: return number_of(static_cast<int8_t>(static_cast<int32_t>(value)));
+    case DType::kUint8: return number_of(static_cast<uint8_t>(static_cast<int32_t>(value)));
+    case DType::kBool: return number_of(value != 0);
+    default: return converted(number_of(value), DType::kFloat64, type);
+  }
 }
 
 // A scalar takes the arrays' type first, so that float16 + 0.1 rounds as float16 does.
@@ -134,11 +148,27 @@ void flat_piece_streaming(const Call& call, int64_t begin, int64_t end) {
   stream_fence();
 }
 
+// Few elements, every operand an array of the output's shape or of one element.
 int run_flat_small(Kernel* self, const RunArgs* args) {
   const Elementwise& kernel = *static_cast<Elementwise*>(self);
   char* pointers[kMaxOperands];
   for (int j = 0; j < kernel.inputs; ++j) pointers[j] = static_cast<char*>(args->inputs[kernel.operands[j].source]);
   pointers[kernel.inputs] = static_cast<char*>(args->outputs[0]);
+  const intptr_t n = kernel.size;
+  kernel.loop(pointers, &n, kernel.steps, kernel.loop_data(args));
+  return 0;
+}
+
+// The same with one array and one number.
+template <int kArray> int run_number_small(Kernel* self, const RunArgs* args) {
+  const Elementwise& kernel = *static_cast<Elementwise*>(self);
+  const Operand& scalar = kernel.operands[1 - kArray];
+  Number number = scalar.source == kFixedScalar ? scalar.fixed
+                                                : number_as(args->scalars[scalar.scalar], scalar.type, scalar.compute);
+  char* pointers[3];
+  pointers[kArray] = static_cast<char*>(args->inputs[kernel.operands[kArray].source]);
+  pointers[1 - kArray] = number.bytes;
+  pointers[2] = static_cast<char*>(args->outputs[0]);
   const intptr_t n = kernel.size;
   kernel.loop(pointers, &n, kernel.steps, kernel.loop_data(args));
   return 0;
@@ -387,13 +417,17 @@ int64_t period_of(const Elementwise& kernel, const Operand& operand) {
 
 void choose_run(Elementwise* kernel, double ns) {
   bool flat = kernel->axes == 1 && !kernel->converts;
-  bool plain = flat && kernel->count == kernel->inputs + 1 && kernel->operands[kernel->inputs].source == 0;
-  for (int j = 0; j < kernel->inputs; ++j) plain &= kernel->operands[j].source >= 0;
+  const bool single = flat && kernel->count == kernel->inputs + 1 && kernel->operands[kernel->inputs].source == 0;
+  int arrays = 0;
+  for (int j = 0; j < kernel->inputs; ++j) arrays += kernel->operands[j].source >= 0;
   const int64_t bytes = kernel->size * kernel->operands[kernel->count - 1].size;
-  kernel->stream = flat && kernel->count == kernel->inputs + 1 && bytes >= kStreamBytes && stream_available();
+  kernel->stream = flat && kernel->count == kernel->inputs + 1 && bytes >= stream_bytes() && stream_available();
   kernel->grain = std::max<int64_t>(1024, static_cast<int64_t>(kPieceNs / ns));
   kernel->grain = (kernel->grain + 63) & ~int64_t{63};
-  if (plain && kernel->size <= kernel->grain) kernel->run = run_flat_small;
+  const bool small = single && kernel->size <= kernel->grain;
+  if (small && arrays == kernel->inputs) kernel->run = run_flat_small;
+  else if (small && arrays == 1 && kernel->inputs == 2)
+    kernel->run = kernel->operands[0].source >= 0 ? run_number_small<0> : run_number_small<1>;
   else if (flat) kernel->run = run_flat_large;
   else if (kernel->inner >= kShortRow || (kernel->axes == 1 && kernel->converts)) kernel->run = run_pieces<rows_piece>;
   else kernel->run = run_pieces<blocks_piece>;
@@ -588,7 +622,7 @@ Kernel* make_copy(int64_t bytes) {
       [](Kernel* self, const RunArgs* args) {
         const int64_t bytes = static_cast<Copy*>(self)->bytes;
         CopyCall call{static_cast<char*>(args->outputs[0]), static_cast<const char*>(args->inputs[0]), bytes,
-                      bytes >= kStreamBytes && stream_available()};
+                      bytes >= stream_bytes() && stream_available()};
         if (call.to == call.from) return 0;
         if (bytes <= 256 * 1024) std::memcpy(call.to, call.from, bytes);
         else parallel_for((bytes + kCopyUnit - 1) / kCopyUnit, 64, copy_piece, &call);

@@ -29,7 +29,7 @@ __all__ = ["add_n_builder", "cast_builder", "copy_builder", "fill_builder", "has
 cdef dict ALIASES = {
     "true_divide": "divide", "remainder": "mod", "absolute": "abs", "lesser": "less", "lesser_equal": "less_equal",
     "pow": "power", "softplus": "softrelu", "positive": "identity", "sub": "subtract", "mul": "multiply",
-    "div": "divide", "minus": "subtract", "plus": "add",
+    "div": "divide", "minus": "subtract", "plus": "add", "_digamma": "digamma",
 }
 
 # Loops for which each input is looked at on its own: the type they run in is that of the inputs.

@@ -23,7 +23,6 @@ void softmax_loops(SoftmaxLoops<float>*, SoftmaxLoops<double>*);
 namespace {
 
 constexpr double kPieceNs = 20000;
-constexpr int64_t kStreamBytes = 8 << 20;
 constexpr int64_t kRowBytes = 64 << 10;  // rows up to this are worked out in a buffer and streamed
 
 template <class T> const SoftmaxLoops<T>& loops() {
@@ -76,7 +75,7 @@ template <class T> void rows(void* context, int64_t begin, int64_t end) {
   const int64_t n = spec.n, bytes = n * sizeof(T);
   const T *x = static_cast<const T*>(call.args->inputs[0]);
   T* out = static_cast<T*>(call.args->outputs[0]);
-  const bool buffered = !spec.log && bytes <= kRowBytes && spec.outer * bytes >= kStreamBytes && stream_available();
+  const bool buffered = !spec.log && bytes <= kRowBytes && spec.outer * bytes >= stream_bytes() && stream_available();
   std::vector<T> buffer(buffered ? n : 0);
   for (int64_t row = begin; row < end; ++row) {
     int64_t count = n;

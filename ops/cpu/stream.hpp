@@ -1,6 +1,9 @@
 // Stores that go around the cache, for results too large to stay in it.
 #pragma once
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -15,6 +18,16 @@ inline bool stream_available() {
   return true;
 #else
   return false;
+#endif
+}
+
+// Results from this size on are gone from the cache before anyone reads them: half of the last-level cache.
+inline int64_t stream_bytes() {
+#if defined(_SC_LEVEL3_CACHE_SIZE)
+  static const int64_t bytes = std::max<int64_t>(8 << 20, sysconf(_SC_LEVEL3_CACHE_SIZE) / 2);
+  return bytes;
+#else
+  return 16 << 20;
 #endif
 }
 

@@ -208,7 +208,7 @@ def test_unaligned_and_in_place(offset):
 
 @pytest.mark.parametrize("in_place", [False, True])
 def test_results_that_go_around_the_cache(in_place):
-    size = (5 << 20) + 13
+    size = (9 << 20) + 13
     store = np.arange(size + 3, dtype="float32")
     a, b = store[3:], np.ones(size, "float32")
     expected = a + b
