@@ -66,6 +66,7 @@ from .cengine cimport (
     wait_for,
 )
 
+from . import errors
 from .errors import MXNetError
 
 cdef extern from "Python.h":
@@ -105,7 +106,8 @@ set_exception_release(weft_doom)
 
 # --- push sites -----------------------------------------------------------------------------------
 
-_root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+# From a Python file: extension modules of an editable install lie elsewhere.
+_root = os.path.dirname(os.path.dirname(os.path.abspath(errors.__file__)))
 # Folders of weft's own code; tests, examples and benches beside them are user code.
 _own_folders = tuple(os.path.join(_root, name) + os.sep for name in ("engine", "ops", "frontend", "profiler"))
 cdef dict _is_own = {}

@@ -8,6 +8,7 @@ looked up in the operator registry when they are first used, so importing this m
 from __future__ import annotations
 
 from ...ops.array import NDArray
+from ..operator import Custom
 from . import methods as _methods
 from ._namespace import attach as _attach
 from .arithmetic import *  # noqa: F403
@@ -18,7 +19,7 @@ from .serialization import load, load_frombuffer, save
 
 _methods.install()
 
-__all__ = ["NDArray", "load", "load_frombuffer", "save", *_arithmetic_names, *_creation_names]
+__all__ = ["Custom", "NDArray", "load", "load_frombuffer", "save", *_arithmetic_names, *_creation_names]
 
 __getattr__, __dir__ = _attach(
     __name__,
