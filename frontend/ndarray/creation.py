@@ -13,7 +13,7 @@ from ...engine._engine import wait_all
 from ...ops.array import NDArray, from_numpy_copy
 from ...ops.array import empty as _empty
 from ...ops.context import Context, current_context
-from ...ops.dispatch import invoke
+from ...ops.dispatch import function, invoke
 from ...ops.errors import ArgumentTypeError, ArgumentValueError
 from ...ops.functions import F
 from ..base import MXNetError
@@ -126,6 +126,8 @@ def empty(shape: int | Sequence[int], ctx: Context | None = None, dtype: DType =
 def _filled(
     name: str, shape: Any, ctx: Context | None, dtype: DType, stype: str | None, out: NDArray | None
 ) -> NDArray:
+    if ctx is None and dtype is None and stype is None and out is None and type(shape) is tuple:
+        return function(name)(shape=shape)
     _default_storage(stype)
     return invoke(name, (), _params(ctx, dtype, shape=as_shape(shape)), out)
 

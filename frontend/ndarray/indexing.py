@@ -20,6 +20,7 @@ from ._index_plan import Advanced, Basic, Mask, as_index, normalise, plan_advanc
 __all__ = ["getitem", "reshape_view", "setitem"]
 
 NUMBERS = (int, float, np.number, np.bool_)
+EXACT = 1 << 53  # integers up to here are exact as floats
 
 
 # ---- views -----------------------------------------------------------------------------------------
@@ -109,8 +110,17 @@ def getitem(array: NDArray, key: Any) -> NDArray:
             found = _rows(array, shape, key)
             if found is not None:
                 return found
-    elif kind is tuple and not key:
-        return array
+    elif kind is tuple:
+        if not key:
+            return array
+        if not is_recording():
+            found = _cell(array, shape, key)
+            if found is not None:
+                return found
+    elif (kind is list or kind is np.ndarray) and shape:
+        found = _chosen_rows(array, shape[0], key)
+        if found is not None:
+            return found
     items, advanced = normalise(key, shape, _convert)
     if advanced:
         return _get_advanced(array, items)
@@ -146,6 +156,44 @@ def _rows(array: NDArray, shape: tuple[int, ...], key: slice) -> NDArray | None:
     if step != 1 or stop <= start or not array.size:
         return None
     return array._view((stop - start, *shape[1:]), start * (array.size // shape[0]))
+
+
+def _cell(array: NDArray, shape: tuple[int, ...], key: tuple[Any, ...]) -> NDArray | None:
+    """Return the view for a key of integers alone; None if there is something else in it."""
+    given = len(key)
+    if given > len(shape):
+        return None
+    place = 0
+    for axis in range(given):
+        index = key[axis]
+        size = shape[axis]
+        if type(index) is not int:
+            return None
+        if index < 0:
+            index += size
+        if not 0 <= index < size:
+            return None  # the general way tells what is wrong
+        place = place * size + index
+    rest = shape[given:]
+    return array._view(rest or (1,), place * math.prod(rest))
+
+
+def _chosen_rows(array: NDArray, length: int, key: Any) -> NDArray | None:
+    """Return the rows that an array or list of positions names; None if it is no such list."""
+    if type(key) is list:
+        if not key or any(type(entry) is not int for entry in key):
+            return None
+        low, high = min(key), max(key)
+    else:
+        if key.dtype.kind not in "iu" or not key.ndim or not key.size:
+            return None
+        low, high = int(key.min()), int(key.max())
+    if low < -length or high >= length or not array.size:
+        return None  # the general way tells what is wrong
+    positions = np.array(key, np.int64)
+    if low < 0:
+        positions[positions < 0] += length
+    return function("take")(array, from_numpy_copy(positions, array.context, np.int64), axis=0, mode="clip")
 
 
 def _nothing(array: NDArray, shape: tuple[int, ...]) -> NDArray:
@@ -285,6 +333,17 @@ def setitem(array: NDArray, key: Any, value: Any) -> None:
     if kind is slice and key.start is None and key.stop is None and key.step is None or kind is tuple and not key:
         _fill(array, value)
         return
+    if shape and not recording:
+        target = None
+        if kind is int:
+            target = _row(array, shape, key)
+        elif kind is slice:
+            target = _rows(array, shape, key)
+        elif kind is tuple:
+            target = _cell(array, shape, key)
+        if target is not None:
+            _fill(target, value)
+            return
     items, advanced = normalise(key, shape, _convert)
     if advanced:
         _set_advanced(array, plan_advanced([_on_host(item) for item in items], shape), value)
@@ -327,6 +386,10 @@ def _set_advanced(array: NDArray, plan: Advanced, value: Any) -> None:
 
 def _fill(target: NDArray, value: Any) -> None:
     """Overwrite a whole array (or view)."""
+    kind = type(value)
+    if (kind is float or (kind is int and -EXACT <= value <= EXACT)) and target.size:
+        function("_full")(shape=target.shape, dtype=target.dtype, value=float(value), out=target)
+        return
     if isinstance(value, NDArray):
         if value.shape == target.shape and not value._shares_memory(target):
             function("_copyto")(value, out=target)
@@ -349,7 +412,7 @@ def _fill(target: NDArray, value: Any) -> None:
 def _prepared(array: NDArray, value: Any, shape: tuple[int, ...]) -> Any:
     """Return what is to be written as a float, or as an array of this shape on the right device and of the right dtype."""
     if isinstance(value, NUMBERS) and not isinstance(value, np.complexfloating):
-        if isinstance(value, (int, np.integer)) and abs(int(value)) > 1 << 53:
+        if isinstance(value, (int, np.integer)) and not -EXACT <= int(value) <= EXACT:
             value = np.asarray(value).astype(array.dtype)  # a float would round it
         else:
             return float(value)

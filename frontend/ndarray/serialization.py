@@ -6,10 +6,8 @@ arrays in a file are an error that says so; bfloat16 becomes float32.
 
 from __future__ import annotations
 
-import mmap
 import os
 import stat
-import tempfile
 from typing import Any
 
 import numpy as np
@@ -48,6 +46,8 @@ def save(fname: str | os.PathLike[str], data: NDArray | list[NDArray] | dict[str
         with _opened(target, "wb") as stream:  # a pipe or device cannot be renamed into place
             _write(stream, names, arrays)
         return
+    import tempfile
+
     try:
         handle, beside = tempfile.mkstemp(prefix=os.path.basename(target) + ".", dir=os.path.dirname(target))
     except OSError as error:
@@ -92,6 +92,8 @@ def load(fname: str | os.PathLike[str]) -> list[NDArray] | dict[str, NDArray]:
     """
     if not isinstance(fname, (str, os.PathLike)):
         raise TypeError(f"fname required to be a string or a path, got {type(fname).__name__}")
+    import mmap
+
     with _opened(os.fspath(fname), "rb") as stream:
         try:
             # Mapped, so that the file's bytes are not held in memory beside the arrays made of them.
