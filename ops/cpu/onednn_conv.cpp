@@ -57,12 +57,11 @@ Layout choose_layout(const Convolution& layer, ConvKind kind) {
     case ConvKind::kBackwardData:
       if (pointwise) return unit_stride && even && plane < kSmallPlane ? Layout::kAny : Layout::kPlain;
       if (in <= kFewChannels) return Layout::kPlain;
-      return !unit_stride || (even && plane > kSmallPlane) ? Layout::kAny : Layout::kChannelsLast;
-    default: {
-      Dim weights = in * out * product(layer.kernel);
-      if ((pointwise && unit_stride) || weights > (1 << 18)) return Layout::kPlain;
-      return even || (in > 1 && in <= kFewChannels) ? Layout::kAny : Layout::kChannelsLast;
-    }
+      return even ? Layout::kAny : Layout::kChannelsLast;
+    default:
+      if (pointwise) return unit_stride ? Layout::kPlain : Layout::kAny;
+      if (in > 1 && in <= kFewChannels) return Layout::kAny;
+      return even ? Layout::kPlain : Layout::kChannelsLast;
   }
 }
 
