@@ -352,7 +352,6 @@ operator(
     saves="o",
     inplace=((0, 0),),
     cpu=(elementwise_builder("hard_sigmoid", params=("alpha", "beta")),),
-    cpu=(elementwise_builder("hard_sigmoid", params=("alpha", "beta")),),
     numpy=_hard_sigmoid,
     doc="Piecewise linear sigmoid: min(max(alpha * x + beta, 0), 1).",
 )
