@@ -10,15 +10,7 @@ import numpy as np
 
 from .cpu.elementwise import fill_builder
 from .cpu.elementwise import ufunc_builder as elementwise_builder
-
-try:
-    from .cpu.reduce import reduce_builder
-except ImportError:
-
-    def reduce_builder(name: str, **options: Any) -> None:
-        """Without the native module every operator runs on its NumPy kernel."""
-        return None
-
+from .cpu.reduce import reduce_builder
 
 __all__ = ["ShapeSpec", "elementwise_builder", "fill_builder", "reduce_builder", "with_input_shapes"]
 

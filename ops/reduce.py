@@ -538,6 +538,7 @@ operator(
     shape=rules.reduce_shape,
     gradient=lambda ctx, g: [F._backward_square(F._backward_sum(g, ctx.inputs[0], **_given(ctx.attrs)), ctx.inputs[0])],
     saves="i",
+    cpu=(reduce_builder("square_sum"),),
     numpy=_square_sum,
     doc="Sum of squares over axes.",
 )
