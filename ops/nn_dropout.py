@@ -60,7 +60,7 @@ operator(
     saves="o",
     random=True,
     uses_train=True,
-    cpu=(native("dropout", "nn"),),
+    cpu=(native("dropout", "random"),),
     numpy=_forward,
     cost=lambda attrs, ins, outs: 300 + 1.5 * math.prod(ins[0]),
     doc="""Set a random share ``p`` of the elements to zero and scale the others by ``1 / (1 - p)``; outside of training

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import rules
+from .cpu import random as kernels
 from .creation import CTX
 from .errors import MXNetError
 from .functions import F
@@ -119,6 +120,8 @@ _DISTRIBUTIONS: dict[str, tuple[Draw, tuple[Param, ...], str]] = {
     ),
 }
 
+_NATIVE = {"uniform": kernels.uniform, "normal": kernels.normal}
+
 _SHAPE = Shape("shape", None, doc="Shape of the array.")
 _FLOAT_DTYPE = Dtype("dtype", None, choices=_FLOATS, doc="Dtype of the array, float32 where not given.")
 
@@ -131,6 +134,7 @@ def _given_shape(attrs: Any, shapes: Sequence[tuple[int, ...]]) -> list[tuple[in
 
 def _declare(name: str, draw: Draw, params: tuple[Param, ...], doc: str) -> None:
     names = tuple(param.name for param in params)
+    native = (_NATIVE[name],) if name in _NATIVE else ()
 
     def run(attrs: Any, ins: Sequence[Array], outs: Sequence[Array]) -> None:
         outs[0][...] = draw(attrs.rng, outs[0], *(getattr(attrs, param) for param in names))
@@ -144,6 +148,7 @@ def _declare(name: str, draw: Draw, params: tuple[Param, ...], doc: str) -> None
         dtype=lambda attrs, dtypes: [attrs.dtype or np.dtype("float32")],
         gradient=zero_gradient,
         random=True,
+        cpu=native,
         numpy=run,
         doc="Random numbers. " + doc,
     )
@@ -153,6 +158,7 @@ def _declare(name: str, draw: Draw, params: tuple[Param, ...], doc: str) -> None
         dtype=rules.float_dtype,
         gradient=zero_gradient,
         random=True,
+        cpu=native,
         numpy=run,
         doc="Random numbers in an array like another. " + doc,
         input_docs={"data": "Array whose shape and dtype the result has."},
@@ -223,6 +229,7 @@ operator(
     dtype=lambda attrs, dtypes: [attrs.dtype or np.dtype("int32")],
     gradient=zero_gradient,
     random=True,
+    cpu=(kernels.randint,),
     numpy=_randint,
     doc="Random integers, uniformly distributed on [low, high).",
 )

@@ -157,6 +157,15 @@ def _backward(
     )
 
 
+def _numbers_only(builder: Callable[..., Any]) -> Callable[..., Any]:
+    """Leave booleans to NumPy: their mean is a truth value, not a quotient."""
+
+    def build(attrs: Any, in_specs: Any, out_specs: Any) -> Any:
+        return None if in_specs[0].dtype.kind == "b" else builder(attrs, in_specs, out_specs)
+
+    return build
+
+
 def _reduce_operator(
     name: str,
     function: Callable[..., Any],
@@ -219,6 +228,7 @@ _reduce_operator(
     _mean,
     "Mean over axes.",
     gradient=_mean_gradient,
+    cpu=(_numbers_only(reduce_builder("mean")),),
     aliases=("_sparse_mean",),
     examples=_EXAMPLE.format(name="mean", result="[1.5, 3.5]"),
 )
