@@ -82,7 +82,7 @@ operator(
     doc="""Intersection over union of every box of lhs with every box of rhs.""",
     examples="""
     >>> from weft import nd
-    >>> nd.contrib.box_iou(nd.array([[0, 0, 2, 2]]), nd.array([[0, 0, 2, 1]])).asscalar()
+    >>> float(nd.contrib.box_iou(nd.array([[0, 0, 2, 2]]), nd.array([[0, 0, 2, 1]])).asscalar())
     0.5
     """,
 )

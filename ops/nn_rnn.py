@@ -489,7 +489,7 @@ operator(
     input_docs=_DOCS,
     examples="""
     >>> from weft import nd
-    >>> nd.RNN(nd.ones((5, 1, 2)), nd.zeros(24), nd.zeros((1, 1, 3)), state_size=3, num_layers=1, mode="rnn_tanh").shape
+    >>> nd.RNN(nd.ones((5, 1, 2)), nd.zeros(21), nd.zeros((1, 1, 3)), state_size=3, num_layers=1, mode="rnn_tanh").shape
     (5, 1, 3)
     """,
 )

@@ -197,7 +197,7 @@ operator(
     input_docs=_DOCS,
     examples="""
     >>> from weft import nd
-    >>> nd.BilinearSampler(nd.array([[[[1, 3]]]]), nd.zeros((1, 2, 1, 1))).asscalar()
+    >>> float(nd.BilinearSampler(nd.array([[[[1, 3]]]]), nd.zeros((1, 2, 1, 1))).asscalar())
     2.0
     """,
 )
