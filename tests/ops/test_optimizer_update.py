@@ -1,0 +1,115 @@
+"""Optimizer updates: native loops against the formulas, in-place behaviour through the engine."""
+
+import numpy as np
+import pytest
+from kernel_checks import both_run, normal
+
+import weft as mx
+
+COMMON = {"lr": 0.1, "wd": 0.03, "rescale_grad": 0.5}
+MOMENTUM = {**COMMON, "momentum": 0.9}
+# Operator, number of signed states, number of non-negative states, parameters.
+SINGLE = [
+    ("sgd_update", 0, 0, COMMON),
+    ("sgd_mom_update", 1, 0, MOMENTUM),
+    ("nag_mom_update", 1, 0, MOMENTUM),
+    ("signsgd_update", 0, 0, COMMON),
+    ("signum_update", 1, 0, {**MOMENTUM, "wd_lh": 0.1}),
+    ("adam_update", 1, 1, COMMON),
+    ("rmsprop_update", 0, 1, {**COMMON, "clip_weights": 0.5, "epsilon": 1e-3}),
+]
+SIZES = (7, 1000, 70001)
+clipping = pytest.mark.parametrize("clip", [{}, {"clip_gradient": 0.2}, {"clip_gradient": 0.0}])
+
+
+def arrays(size, dtype, signed, positive=0):
+    return [normal(size).astype(dtype) for _ in range(signed)] + [np.abs(normal(size)).astype(dtype) for _ in range(positive)]
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-4), ("float64", 1e-9), ("float16", 2e-2)])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("name", "signed", "positive", "values"), SINGLE)
+@clipping
+def test_native(name, signed, positive, values, size, dtype, rtol, clip):
+    both_run(name, {**values, **clip}, arrays(size, dtype, 2 + signed, positive), rtol=rtol)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("name", "states", "values"), [("sgd", 0, COMMON), ("sgd_mom", 1, MOMENTUM), ("nag_mom", 1, MOMENTUM)])
+def test_mixed(name, states, values, size, dtype):
+    inputs = arrays(size, dtype, 2) + arrays(size, "float32", states + 1)
+    both_run(f"mp_{name}_update", values, inputs, rtol=1e-3)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("momentum", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 20])
+@clipping
+def test_many(mixed, momentum, count, clip):
+    inputs = []
+    for i in range(count):
+        inputs += arrays(5 + i, "float16" if mixed else "float32", 2) + arrays(5 + i, "float32", momentum + mixed)
+    name = f"{'mp_' if mixed else ''}sgd_{'mom_' if momentum else ''}update"
+    values = {"rescale_grad": 0.5, "num_weights": count, **clip, **({"momentum": 0.9} if momentum else {})}
+    rates, decays = np.linspace(0.1, 0.2, count), np.linspace(0.01, 0.02, count)
+    lists = {"lrs": tuple(rates), "wds": tuple(decays)}
+    expected = both_run(f"multi_{name}", {**values, **lists}, inputs, rtol=1e-3)
+    loaded = [*inputs, rates.astype(np.float32), decays.astype(np.float32)]
+    found = both_run(f"preloaded_multi_{name}", values, loaded, rtol=1e-3)
+    if count > 1:
+        for a, b in zip(expected, found):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
+def test_written_in_place():
+    weight, gradient, momentum = mx.nd.ones((3,)), mx.nd.ones((3,)), mx.nd.zeros((3,))
+    view = weight[1:]
+    for _ in range(3):
+        result = mx.nd.sgd_mom_update(weight, gradient, momentum, lr=0.5, momentum=0.5, out=weight)
+    assert result is weight
+    np.testing.assert_allclose(momentum.asnumpy(), -0.875)
+    np.testing.assert_allclose(view.asnumpy(), 1 - 0.5 - 0.75 - 0.875)
+
+
+def test_changing_rates_share_a_kernel():
+    weight = mx.nd.zeros((2,))
+    for step in range(50):
+        mx.nd.sgd_update(weight, mx.nd.ones((2,)), lr=0.5**step, out=weight)
+    np.testing.assert_allclose(weight.asnumpy(), -2, rtol=1e-6)
+    weights = [mx.nd.zeros((2,)) for _ in range(15)]
+    inputs = [array for weight in weights for array in (weight, mx.nd.ones((2,)))]
+    for step in range(3):
+        rates = [step + i for i in range(15)]
+        mx.nd.multi_sgd_update(*inputs, lrs=rates, wds=[0] * 15, num_weights=15, out=weights)
+    for i, weight in enumerate(weights):
+        np.testing.assert_allclose(weight.asnumpy(), -(3 * i + 3))
+
+
+def test_reset_arrays():
+    filled = [mx.nd.ones((2,)), mx.nd.ones((3, 4))]
+    mx.nd.reset_arrays(*filled, num_arrays=2)
+    assert all((array.asnumpy() == 0).all() for array in filled)
+
+
+def test_overflow_leaves_the_step_out():
+    weight, mean, var = mx.nd.ones((2,)), mx.nd.ones((2,)), mx.nd.ones((2,))
+    for scale in (0, float("inf"), float("nan")):
+        mx.nd.contrib.adamw_update(weight, mx.nd.ones((2,)), mean, var, mx.nd.array([scale]), lr=0.1, eta=1.0, out=weight)
+    for array in (weight, mean, var):
+        assert (array.asnumpy() == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mx.nd.sgd_update(mx.nd.ones((2,)), mx.nd.ones((3,)), lr=0.1), r"shape \(3,\)"),
+        (lambda: mx.nd.sgd_update(mx.nd.ones((2,), dtype="int32"), mx.nd.ones((2,), dtype="int32"), lr=0.1), "int32"),
+        (lambda: mx.nd.mp_sgd_update(*[mx.nd.ones((2,), dtype="float16")] * 3, lr=0.1), "float32"),
+        (lambda: mx.nd.multi_sgd_update(*[mx.nd.ones((2,))] * 4, lrs=(0.1,), wds=(0, 0), num_weights=2), "lrs has 1"),
+        (lambda: mx.nd.multi_sgd_update(*[mx.nd.ones((2,))] * 3, lrs=(0.1, 0.1), wds=(0, 0), num_weights=2), "need 4 inputs"),
+    ],
+)
+def test_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
