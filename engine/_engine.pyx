@@ -67,7 +67,7 @@ from .cengine cimport (
 )
 
 from . import errors
-from .errors import MXNetError
+from .errors import MXNetError, failure
 
 cdef extern from "Python.h":
     ctypedef struct PyFrameObject:
@@ -169,7 +169,7 @@ cdef int raise_record(ErrorRecord* record) except -1:
     message = f"{text}\n  in {where}"
     if record.site:
         message += "\n  pushed at " + site_of(record.site).decode("utf-8", "replace")
-    error = MXNetError(message)
+    error = failure(message)
     if record.exception != NULL:
         error.__cause__ = <object>record.exception
     raise error

@@ -22,6 +22,7 @@ from numpy import generic as np_generic
 from . import registry
 from .array import as_dtype
 from .context import Context, current_context
+from ..engine.errors import failure
 from .errors import ArgumentTypeError, MXNetError, ShapeError
 from .kernel import make_numpy_kernel
 
@@ -486,7 +487,7 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
         error[0] = 0
         result = run_here(call, error)
         if result == kCallFailed:
-            raise MXNetError(f"{error.decode('utf-8', 'replace')}\n  in {function.op.name}")
+            raise failure(f"{error.decode('utf-8', 'replace')}\n  in {function.op.name}")
     if result == kCallBusy:
         submit(plan, &call)
     if state.recording:

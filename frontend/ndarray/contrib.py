@@ -368,4 +368,117 @@ def mp_adamw_update(
     return F._mp_adamw_update(weight, grad, mean, var, weight32, scale, **options, out=out, **kwargs)
 
 
+def _interleaved(*lists: Sequence[NDArray]) -> list[NDArray]:
+    """Return the first of every list, then the second of every list, and so on: the order of the operators' inputs."""
+    return [item for together in zip(*lists, strict=True) for item in together]
+
+
+def multi_adamw_update(
+    weights: Sequence[NDArray],
+    grads: Sequence[NDArray],
+    mean: Sequence[NDArray],
+    var: Sequence[NDArray],
+    rescale_grad: Any,
+    lrs: Sequence[float],
+    wds: Sequence[float],
+    etas: Sequence[float],
+    out: Sequence[NDArray] | None = None,
+    name: str | None = None,
+    size: int = 0,
+    **kwargs: Any,
+) -> Any:
+    """Update several weights by AdamW at once; see :func:`adamw_update`.
+
+    Examples
+    --------
+    >>> import weft as mx
+    >>> w, g, m, v = ([mx.nd.ones((2,))] for _ in range(4))
+    >>> updated = mx.nd.contrib.multi_adamw_update(w, g, m, v, 1.0, lrs=[0.1], wds=[0.0], etas=[1.0], out=w)
+    """
+    arrays = _interleaved(weights, grads, mean, var) + [_get_rescale_grad(rescale_grad, weights[0].context)]
+    rates = {"lrs": tuple(lrs), "wds": tuple(wds), "etas": tuple(etas)}
+    return F._multi_adamw_update(*arrays, num_weights=size or len(weights), **rates, out=out, **kwargs)
+
+
+def multi_mp_adamw_update(
+    weights: Sequence[NDArray],
+    grads: Sequence[NDArray],
+    mean: Sequence[NDArray],
+    var: Sequence[NDArray],
+    weights32: Sequence[NDArray],
+    rescale_grad: Any,
+    lrs: Sequence[float],
+    wds: Sequence[float],
+    etas: Sequence[float],
+    out: Sequence[NDArray] | None = None,
+    name: str | None = None,
+    size: int = 0,
+    **kwargs: Any,
+) -> Any:
+    """Update several float16 weights by AdamW at once; see :func:`mp_adamw_update`.
+
+    Examples
+    --------
+    >>> import weft as mx
+    >>> w, g = ([mx.nd.ones((2,), dtype="float16")] for _ in range(2))
+    >>> m, v, w32 = ([mx.nd.ones((2,))] for _ in range(3))
+    >>> updated = mx.nd.contrib.multi_mp_adamw_update(w, g, m, v, w32, 1.0, lrs=[0.1], wds=[0.0], etas=[1.0], out=w)
+    """
+    arrays = _interleaved(weights, grads, mean, var, weights32) + [_get_rescale_grad(rescale_grad, weights[0].context)]
+    rates = {"lrs": tuple(lrs), "wds": tuple(wds), "etas": tuple(etas)}
+    return F._multi_mp_adamw_update(*arrays, num_weights=size or len(weights), **rates, out=out, **kwargs)
+
+
+def multi_lamb_update(
+    weights: Sequence[NDArray],
+    grads: Sequence[NDArray],
+    mean: Sequence[NDArray],
+    var: Sequence[NDArray],
+    step_count: Sequence[int],
+    lrs: Sequence[float],
+    wds: Sequence[float],
+    out: Sequence[NDArray] | None = None,
+    num_tensors: int = 0,
+    **kwargs: Any,
+) -> Any:
+    """Update several weights by LAMB at once; ``step_count`` says how often each was updated, this time included.
+
+    Examples
+    --------
+    >>> import weft as mx
+    >>> w, g, m, v = ([mx.nd.ones((2,))] for _ in range(4))
+    >>> updated = mx.nd.contrib.multi_lamb_update(w, g, m, v, step_count=[1], lrs=[0.1], wds=[0.0], out=w)
+    """
+    arrays = _interleaved(weights, grads, mean, var)
+    rates = {"step_count": tuple(step_count), "learning_rates": tuple(lrs), "wds": tuple(wds)}
+    return F._multi_lamb_update(*arrays, num_tensors=num_tensors or len(weights), **rates, out=out, **kwargs)
+
+
+def multi_mp_lamb_update(
+    weights: Sequence[NDArray],
+    grads: Sequence[NDArray],
+    mean: Sequence[NDArray],
+    var: Sequence[NDArray],
+    weights32: Sequence[NDArray],
+    step_count: Sequence[int],
+    lrs: Sequence[float],
+    wds: Sequence[float],
+    out: Sequence[NDArray] | None = None,
+    num_tensors: int = 0,
+    **kwargs: Any,
+) -> Any:
+    """Update several float16 weights by LAMB at once; see :func:`multi_lamb_update`.
+
+    Examples
+    --------
+    >>> import weft as mx
+    >>> w, g = ([mx.nd.ones((2,), dtype="float16")] for _ in range(2))
+    >>> m, v, w32 = ([mx.nd.ones((2,))] for _ in range(3))
+    >>> updated = mx.nd.contrib.multi_mp_lamb_update(w, g, m, v, w32, step_count=[1], lrs=[0.1], wds=[0.0], out=w)
+    """
+    arrays = _interleaved(weights, grads, mean, var, weights32)
+    rates = {"step_count": tuple(step_count), "learning_rates": tuple(lrs), "wds": tuple(wds)}
+    return F._multi_mp_lamb_update(*arrays, num_tensors=num_tensors or len(weights), **rates, out=out, **kwargs)
+
+
 __getattr__, __dir__ = attach(__name__, "contrib")
