@@ -29,11 +29,48 @@ inline int64_t counted(const PoolWindow* w, int axis, int64_t index) {
 
 inline float larger(float a, float b) { return a > b ? a : b; }
 
+// Vectors by hand where the compiler turns maxima into branches.
+#ifdef __AVX__
+typedef float Vector __attribute__((vector_size(32)));
+typedef int32_t Lanes __attribute__((vector_size(32)));
+constexpr Lanes kEven = {0, 2, 4, 6, 8, 10, 12, 14};
+#else
+typedef float Vector __attribute__((vector_size(16)));
+typedef int32_t Lanes __attribute__((vector_size(16)));
+constexpr Lanes kEven = {0, 2, 4, 6};
+#endif
+constexpr int64_t kVector = sizeof(Vector) / sizeof(float);
+
+inline Vector load(const float* at) {
+  Vector value;
+  __builtin_memcpy(&value, at, sizeof(value));
+  return value;
+}
+
+inline void store(float* at, Vector value) { __builtin_memcpy(at, &value, sizeof(value)); }
+
+template <int kStep>
+inline Vector load_every(const float* at) {  // reads kStep vectors
+  return kStep == 1 ? load(at) : __builtin_shuffle(load(at), load(at + kVector), kEven);
+}
+
+template <bool kMaximum>
+inline Vector combine(Vector a, Vector b) {
+  return kMaximum ? (a > b ? a : b) : a + b;
+}
+
+template <bool kMaximum>
+void combine_row(const float* in, int64_t n, float* total) {
+  int64_t i = 0;
+  for (; i + kVector <= n; i += kVector) store(total + i, combine<kMaximum>(load(total + i), load(in + i)));
+  for (; i < n; ++i) total[i] = kMaximum ? larger(total[i], in[i]) : total[i] + in[i];
+}
+
 void combine_rows(bool maximum, const float* in, int64_t n, float* total) {
   if (maximum)
-    for (int64_t i = 0; i < n; ++i) total[i] = larger(total[i], in[i]);
+    combine_row<true>(in, n, total);
   else
-    for (int64_t i = 0; i < n; ++i) total[i] += in[i];
+    combine_row<false>(in, n, total);
 }
 
 // One row that stands for all rows of a row of windows; `scratch` if there are several.
@@ -64,29 +101,39 @@ inline float pool_one(const PoolWindow* w, const float* row, int64_t index) {
 }
 
 // Windows [begin, end) of one row, none of which reaches into padding.
-template <int kKernel, int kStride, bool kMaximum>
-void pool_row(const float* row, int64_t begin, int64_t end, int64_t kernel, int64_t stride,
-              int64_t pad, float* out) {
-  int64_t size = kKernel ? kKernel : kernel, step = kStride ? kStride : stride;
+template <bool kMaximum>
+void pool_row(const PoolWindow* w, const float* row, int64_t begin, int64_t end, float* out) {
   for (int64_t i = begin; i < end; ++i) {
-    const float* at = row + i * step - pad;
+    const float* at = row + i * w->stride[2] - w->pad[2];
     float total = at[0];
-    for (int64_t x = 1; x < size; ++x) total = kMaximum ? larger(total, at[x]) : total + at[x];
+    for (int64_t x = 1; x < w->kernel[2]; ++x)
+      total = kMaximum ? larger(total, at[x]) : total + at[x];
     out[i] = total;
   }
 }
 
+// As pool_row for strides 1 and 2. A vector of windows may read one element behind its last window,
+// so one window is left to follow it.
+template <bool kMaximum, int kStep>
+void pool_row_vectors(const PoolWindow* w, const float* row, int64_t begin, int64_t end, float* out) {
+  for (; begin + kVector < end; begin += kVector) {
+    const float* at = row + begin * kStep - w->pad[2];
+    Vector total = load_every<kStep>(at);
+    for (int64_t x = 1; x < w->kernel[2]; ++x)
+      total = combine<kMaximum>(total, load_every<kStep>(at + x));
+    store(out + begin, total);
+  }
+  pool_row<kMaximum>(w, row, begin, end, out);
+}
+
 template <bool kMaximum>
 void pool_inner_row(const PoolWindow* w, const float* row, int64_t begin, int64_t end, float* out) {
-  int64_t kernel = w->kernel[2], stride = w->stride[2], pad = w->pad[2];
-  if (kernel == 2 && stride == 2)
-    pool_row<2, 2, kMaximum>(row, begin, end, kernel, stride, pad, out);
-  else if (kernel == 3 && stride == 2)
-    pool_row<3, 2, kMaximum>(row, begin, end, kernel, stride, pad, out);
-  else if (kernel == 3 && stride == 1)
-    pool_row<3, 1, kMaximum>(row, begin, end, kernel, stride, pad, out);
+  if (w->stride[2] == 1)
+    pool_row_vectors<kMaximum, 1>(w, row, begin, end, out);
+  else if (w->stride[2] == 2)
+    pool_row_vectors<kMaximum, 2>(w, row, begin, end, out);
   else
-    pool_row<0, 0, kMaximum>(row, begin, end, kernel, stride, pad, out);
+    pool_row<kMaximum>(w, row, begin, end, out);
 }
 
 // The windows of a row that lie wholly inside the data.
@@ -131,22 +178,33 @@ void give_to_first(const PoolWindow* w, float grad, const float* in, float maxim
     }
 }
 
-// Windows of 2 x 2, side by side, without branches.
+// Windows of 2 x 2, side by side, one row of them. Selections instead of branches: what one element
+// takes of the gradient the later ones do not get.
+void max_backward_row_2x2(const float* __restrict grad, const float* __restrict out,
+                          const float* __restrict top, const float* __restrict bottom, int64_t n,
+                          float* __restrict d_top, float* __restrict d_bottom) {
+  for (int64_t x = 0; x < n; ++x) {
+    float m = out[x], left = grad[x];
+    float a = top[2 * x] == m ? left : 0.0f;
+    left = top[2 * x] == m ? 0.0f : left;
+    float b = top[2 * x + 1] == m ? left : 0.0f;
+    left = top[2 * x + 1] == m ? 0.0f : left;
+    float c = bottom[2 * x] == m ? left : 0.0f;
+    left = bottom[2 * x] == m ? 0.0f : left;
+    d_top[2 * x] = a;
+    d_top[2 * x + 1] = b;
+    d_bottom[2 * x] = c;
+    d_bottom[2 * x + 1] = bottom[2 * x + 1] == m ? left : 0.0f;
+  }
+}
+
 void max_backward_2x2(const PoolWindow* w, const float* grad, const float* in, const float* out,
                       float* d_in) {
   int64_t width = w->in[2], columns = w->out[2];
   for (int64_t y = 0; y < w->out[1]; ++y, grad += columns, out += columns) {
-    const float *top = in + 2 * y * width, *bottom = top + width;
-    float *d_top = d_in + 2 * y * width, *d_bottom = d_top + width;
-    for (int64_t x = 0; x < columns; ++x) {
-      float g = grad[x], m = out[x];
-      bool a = top[2 * x] == m, b = !a && top[2 * x + 1] == m;
-      bool c = !a && !b && bottom[2 * x] == m, d = !a && !b && !c && bottom[2 * x + 1] == m;
-      d_top[2 * x] = a ? g : 0.0f;
-      d_top[2 * x + 1] = b ? g : 0.0f;
-      d_bottom[2 * x] = c ? g : 0.0f;
-      d_bottom[2 * x + 1] = d ? g : 0.0f;
-    }
+    const float* top = in + 2 * y * width;
+    float* d_top = d_in + 2 * y * width;
+    max_backward_row_2x2(grad, out, top, top + width, columns, d_top, d_top + width);
   }
 }
 
