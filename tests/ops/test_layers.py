@@ -1,0 +1,99 @@
+"""Native kernels for row normalization and dropout against the NumPy tier and against what dropout promises."""
+
+import importlib.util
+import pathlib
+
+import numpy as np
+import pytest
+
+import weft as mx
+from weft import autograd, nd
+
+_path = pathlib.Path(__file__).with_name("nn_reference.py")
+_spec = importlib.util.spec_from_file_location("weft_nn_reference", _path)
+reference = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(reference)
+
+NORMS = [
+    ("LayerNorm", (5, 7), 7, {}),
+    ("LayerNorm", (3, 4, 600), 600, {"eps": 1e-3}),
+    ("LayerNorm", (1, 1), 1, {}),
+    ("LayerNorm", (3, 5, 4), 5, {"axis": 1}),
+    ("GroupNorm", (3, 6, 5, 7), 3, {"num_groups": 3}),
+    ("InstanceNorm", (2, 5, 33), 5, {}),
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "size", "params"), NORMS)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_norms_agree_with_reference(name, shape, size, params, dtype):
+    rng = np.random.default_rng(5)
+    inputs = [rng.standard_normal(s).astype(dtype) for s in (shape, size, size)]
+    head = rng.standard_normal(shape).astype(dtype)
+    arrays = [nd.array(x, dtype=dtype) for x in inputs]
+    for x in arrays:
+        x.attach_grad()
+    with autograd.record():
+        out = getattr(nd, name)(*arrays, **params)
+    out.backward(nd.array(head, dtype=dtype))
+    wide = [x.astype(np.float64) for x in inputs]
+    tolerance = {"float16": 0.05, "float32": 1e-4, "float64": 1e-10}[dtype]
+    expected = reference.run(name, wide, params)
+    np.testing.assert_allclose(out.asnumpy(), expected[0], rtol=tolerance, atol=tolerance)
+    grads = reference.gradients(name, wide, [head.astype(np.float64)], params)
+    for x, grad in zip(arrays, grads):
+        np.testing.assert_allclose(x.grad.asnumpy(), grad, rtol=tolerance, atol=20 * tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_dropout_keeps_its_share_and_scales_it(dtype, p):
+    mx.random.seed(3)
+    x = nd.ones((400, 501), dtype=dtype)
+    x.attach_grad()
+    with autograd.record():
+        y = nd.Dropout(x, p=p)
+    y.backward()
+    values = y.asnumpy()
+    np.testing.assert_array_equal(x.grad.asnumpy(), values)
+    kept = values != 0
+    np.testing.assert_allclose(values[kept], 1 / (1 - p), rtol=1e-2 if dtype == "float16" else 1e-6)
+    assert abs(kept.mean() - (1 - p)) < 0.005
+    # Neighbours along both axes are independent.
+    for a, b in ((kept[:, 1:], kept[:, :-1]), (kept[1:], kept[:-1])):
+        assert abs((a & b).mean() - (1 - p) ** 2) < 0.005
+
+
+def test_dropout_follows_the_seed():
+    def draw():
+        return nd.Dropout(nd.ones((50, 37)), mode="always").asnumpy()
+
+    mx.random.seed(8)
+    first, second = draw(), draw()
+    mx.random.seed(8)
+    np.testing.assert_array_equal(draw(), first)
+    assert (first != second).mean() > 0.3
+
+
+def test_dropout_masks_do_not_depend_on_the_number_of_cores():
+    # Large enough to be spread; the front of a larger array gets the numbers of a smaller one.
+    mx.random.seed(4)
+    large = nd.Dropout(nd.ones(300_001), mode="always").asnumpy()
+    mx.random.seed(4)
+    small = nd.Dropout(nd.ones(1_001), mode="always").asnumpy()
+    np.testing.assert_array_equal(large[:1_001], small)
+
+
+def test_dropout_along_axes_and_outside_of_training():
+    with autograd.record():
+        y = nd.Dropout(nd.ones((20, 30)), axes=(0,)).asnumpy()
+    assert (y == y[0]).all() and 0 < (y[0] == 0).sum() < 30
+    assert (nd.Dropout(nd.ones((3, 4))).asnumpy() == 1).all()
+    with autograd.record(train_mode=False):
+        assert (nd.Dropout(nd.ones((3, 4))).asnumpy() == 1).all()
+
+
+def test_dropout_of_everything_and_of_nothing():
+    with autograd.record():
+        assert (nd.Dropout(nd.ones((3, 4)), p=0).asnumpy() == 1).all()
+        assert (nd.Dropout(nd.ones((3, 4)), p=1).asnumpy() == 0).all()
