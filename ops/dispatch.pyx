@@ -257,7 +257,8 @@ cdef class OpFunction:
         encoded = op.name.encode()
         self.name = intern_name(encoded)
         if op._default_values is not None:
-            self.default_attrs = self.canonical_attrs(op.attrs())
+            # Untrained: the first use of an operator may come while training.
+            self.default_attrs = self.untrained(self.canonical_attrs(op.attrs()))
             self.default_train_attrs = self.trained(self.default_attrs)
 
     def __repr__(self):

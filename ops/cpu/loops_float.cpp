@@ -102,7 +102,7 @@ template <class T> struct LeakyRelu {  // parameter slope
 template <class T> struct LeakyReluGrad {  // g, x (or the output when slope > 0)
   T slope;
   explicit LeakyReluGrad(const double* p) : slope(T(p[0])) {}
-  inline T operator()(T g, T x) const { return x > T(0) ? g : g * slope; }
+  inline T operator()(T g, T x) const { return x <= T(0) ? g * slope : g; }
 };
 template <class T> struct EluGrad {  // g, output; parameter slope
   T slope;

@@ -196,7 +196,7 @@ template <class T> struct Elu {  // parameter slope
 template <class T> struct EluGradX {  // g, x; parameter slope
   T slope;
   explicit EluGradX(const double* p) : slope(T(p[0])) {}
-  WEFT_INLINE Vec<T> operator()(Vec<T> g, Vec<T> x) const { return x > T(0) ? g : g * vexp<T>(x) * slope; }
+  WEFT_INLINE Vec<T> operator()(Vec<T> g, Vec<T> x) const { return x <= T(0) ? g * vexp<T>(x) * slope : g; }
 };
 template <class T> struct Prelu {  // x, slope
   explicit Prelu(const double*) {}

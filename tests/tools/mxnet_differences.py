@@ -41,6 +41,7 @@ DIFFERENCES = (
     ("nn", "BatchNorm-bad_gamma", "all", "MXNet reads past the end of gamma"),
     ("nn", "BatchNorm-*", "input 1", "MXNet overwrites gamma with ones where fix_gamma; weft leaves it alone"),
     ("nn", "InstanceNorm-float64", "error", "MXNet has a float32 kernel only"),
+    ("nn", "Activation-relu-special", "gradient", "MXNet's oneDNN turns NaN into 0; weft keeps NaN"),
     ("nn", "Activation-relu-special", "values", "MXNet's oneDNN turns NaN into 0; weft keeps NaN"),
     ("nn", "*softm*-special", "values", "rows with an infinity or NaN: oneDNN's answers vary by element"),
     ("contrib", "contrib.BatchNormWithReLU", "error", "MXNet has it with oneDNN in training only"),
