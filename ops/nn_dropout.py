@@ -13,6 +13,8 @@ from .rules import normalize_axis
 
 
 def _mask_shape(attrs, shape):
+    if not dropout_active(attrs):
+        return (1,) * len(shape)
     axes = [normalize_axis(axis, len(shape), "axes") for axis in attrs.axes]
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
 
@@ -35,8 +37,18 @@ def _forward(attrs, ins, outs):
     put(outs[0], data * outs[1])
 
 
+_draw, _copy = native("dropout", "random"), native("copy_builder", "elementwise")
+
+
+def _build(attrs, in_specs, out_specs):
+    if dropout_active(attrs):
+        return _draw(attrs, in_specs, out_specs)
+    # The mask of a call that drops nothing is never read.
+    return _copy(attrs, in_specs, out_specs[:1])
+
+
 def _gradient(ctx, out_grad, *hidden):
-    if not dropout_active(ctx.attrs) and not ctx.attrs.axes:
+    if not dropout_active(ctx.attrs):
         return [out_grad]
     if ctx.attrs.axes:
         return [F.broadcast_mul(out_grad, ctx.outputs[1])]
@@ -60,11 +72,11 @@ operator(
     saves="o",
     random=True,
     uses_train=True,
-    cpu=(native("dropout", "random"),),
+    cpu=(_build,),
     numpy=_forward,
     cost=lambda attrs, ins, outs: 300 + 1.5 * math.prod(ins[0]),
     doc="""Set a random share ``p`` of the elements to zero and scale the others by ``1 / (1 - p)``; outside of training
-    return the data unchanged. The hidden second output is the mask of factors.""",
+    return the data unchanged. The hidden second output is the mask of factors (unused when nothing is dropped).""",
     examples="""
     >>> from weft import nd
     >>> nd.Dropout(nd.ones((1, 2)), p=0.5).asnumpy()

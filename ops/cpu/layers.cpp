@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "engine/core/engine.hpp"
@@ -149,34 +148,6 @@ template <class T> int run_norm_backward(Kernel* kernel, const RunArgs* args) {
   return 0;
 }
 
-// --- dropout ------------------------------------------------------------------------------------------------
-
-struct DropoutCall {
-  const DropoutSpec* spec;
-  const RunArgs* args;
-};
-
-template <class T> void dropout_groups(void* context, int64_t begin, int64_t end) {
-  const DropoutCall& call = *static_cast<DropoutCall*>(context);
-  const DropoutSpec& s = *call.spec;
-  const double share = std::min(s.keep * 4294967296.0, 4294967295.0);
-  loops<T>().dropout(input<T>(call.args, 0), begin * kDropoutGroup, std::min(end * kDropoutGroup, s.size),
-                     call.args->seed, call.args->counter, static_cast<uint32_t>(share),
-                     s.keep > 0 ? T(1 / s.keep) : T(0), output<T>(call.args, 0), output<T>(call.args, 1));
-}
-
-template <class T> int run_dropout(Kernel* kernel, const RunArgs* args) {
-  const DropoutSpec& s = spec_of<DropoutSpec>(kernel);
-  if (!s.active) {
-    if (args->outputs[0] != args->inputs[0]) std::memcpy(args->outputs[0], args->inputs[0], s.size * sizeof(T));
-    *output<T>(args, 1) = T(1);
-    return 0;
-  }
-  DropoutCall call{&s, args};
-  parallel_for((s.size + kDropoutGroup - 1) / kDropoutGroup, grain_of(1.2 * kDropoutGroup), dropout_groups<T>, &call);
-  return 0;
-}
-
 }  // namespace
 
 Kernel* make_norm(const NormSpec& spec) {
@@ -190,13 +161,6 @@ Kernel* make_norm_backward(const NormSpec& spec) {
   const double cost = 500 + 1.3 * spec.rows * spec.length;
   if (spec.type == DType::kFloat32) return new Layer<NormSpec>(run_norm_backward<float>, cost, spec);
   if (spec.type == DType::kFloat64) return new Layer<NormSpec>(run_norm_backward<double>, 2 * cost, spec);
-  return nullptr;
-}
-
-Kernel* make_dropout(const DropoutSpec& spec) {
-  const double cost = 100 + (spec.active ? 1.2 : 0.2) * spec.size;
-  if (spec.type == DType::kFloat32) return new Layer<DropoutSpec>(run_dropout<float>, cost, spec);
-  if (spec.type == DType::kFloat64) return new Layer<DropoutSpec>(run_dropout<double>, 1.5 * cost, spec);
   return nullptr;
 }
 

@@ -1,4 +1,4 @@
-// Normalization of rows (layer, group and instance normalization) and dropout.
+// Normalization of rows: layer, group and instance normalization.
 #pragma once
 
 #include "ops/cpu/loops.hpp"
@@ -18,15 +18,6 @@ struct NormSpec {
 Kernel* make_norm(const NormSpec& spec);           // data, gamma, beta -> out, mean, statistic
 Kernel* make_norm_backward(const NormSpec& spec);  // out_grad, data, gamma, mean, statistic -> d_data, d_gamma, d_beta
 
-// out = data * mask, mask being 1 / keep with probability `keep` and 0 otherwise; or plain out = data and no mask.
-struct DropoutSpec {
-  DType type;
-  int64_t size;
-  double keep;
-  bool active;
-};
-Kernel* make_dropout(const DropoutSpec& spec);  // data -> out, mask (one element when not active)
-
 // What layers_loops.cpp has for each instruction set.
 template <class T> struct LayerLoops {
   void (*moments)(const T* x, int64_t n, T* mean, T* var);
@@ -39,10 +30,6 @@ template <class T> struct LayerLoops {
                        T* out);
   // d_gamma += grad * normal, d_beta += grad
   void (*accumulate)(const T* grad, const T* x, int64_t n, T mean, T inv, T* d_gamma, T* d_beta);
-  // Elements [begin, end), begin a multiple of kDropoutGroup.
-  void (*dropout)(const T* x, int64_t begin, int64_t end, uint64_t seed, uint64_t counter, uint32_t threshold, T scale,
-                  T* out, T* mask);
 };
-constexpr int64_t kDropoutGroup = 32;
 
 }  // namespace weft

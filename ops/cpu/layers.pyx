@@ -1,5 +1,5 @@
 # cython: wraparound=True, boundscheck=True
-"""Kernel builders for normalization of rows and for dropout; the names are those of the operators in snake case."""
+"""Kernel builders for normalization of rows; the names are those of the operators in snake case."""
 
 import math
 
@@ -19,16 +19,8 @@ cdef extern from "ops/cpu/layers.hpp" namespace "weft" nogil:
     CKernel* make_norm(const NormSpec& spec)
     CKernel* make_norm_backward(const NormSpec& spec)
 
-    cdef cppclass DropoutSpec:
-        DType type
-        int64_t size
-        double keep
-        cbool active
-
-    CKernel* make_dropout(const DropoutSpec& spec)
-
 __all__ = [
-    "backward_group_norm", "backward_instance_norm", "backward_layer_norm", "dropout", "group_norm", "instance_norm",
+    "backward_group_norm", "backward_instance_norm", "backward_layer_norm", "group_norm", "instance_norm",
     "layer_norm",
 ]
 
@@ -91,17 +83,3 @@ def instance_norm(attrs, in_specs, out_specs) -> Kernel | None:
 def backward_instance_norm(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``_backward_InstanceNorm``."""
     return _channel_norm(in_specs, out_specs, in_specs[1].shape[1], False, attrs.eps, True)
-
-
-def dropout(attrs, in_specs, out_specs) -> Kernel | None:
-    """Build ``Dropout``, but for the kind that drops along whole axes."""
-    from ..nn_dropout import dropout_active
-
-    cdef DropoutSpec spec
-    spec.active = dropout_active(attrs)
-    if (spec.active and attrs.axes) or in_specs[0].size == 0:
-        return None
-    spec.type = dtype_code(in_specs[0].dtype)
-    spec.size = in_specs[0].size
-    spec.keep = 1 - attrs.p
-    return _wrap(make_dropout(spec))
