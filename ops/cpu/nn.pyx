@@ -96,7 +96,7 @@ cdef Kernel softmax_kernel(attrs, in_specs, out_specs, double sign, bint log, bi
     if out.dtype != data.dtype or (backward and in_specs[1].dtype != data.dtype) or not shape:
         return None
     spec.type = dtype_code(data.dtype)
-    axis %= len(shape)
+    axis = axis + len(shape) if axis < 0 else axis
     spec.outer, spec.n, spec.inner = math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1:])
     temperature = getattr(attrs, "temperature", None)
     spec.scale = sign / (1.0 if temperature is None else float(temperature))
@@ -159,17 +159,13 @@ cdef class Seen:
 
 
 def softmax_activation(attrs, in_specs, out_specs):
-    """SoftmaxActivation: over axis 1, or over all but the first."""
-    if attrs.mode == "channel":
-        return softmax_kernel(attrs, in_specs, out_specs, 1, False, False, 1)
-    return softmax_kernel(attrs, _as_matrix(in_specs), _as_matrix(out_specs), 1, False, False, 1)
+    """SoftmaxActivation: over axis 1, or over the last."""
+    return softmax_kernel(attrs, in_specs, out_specs, 1, False, False, 1 if attrs.mode == "channel" else -1)
 
 
 def backward_softmax_activation(attrs, in_specs, out_specs):
     """Gradient of SoftmaxActivation from its result."""
-    if attrs.mode == "channel":
-        return softmax_kernel(attrs, in_specs, out_specs, 1, False, True, 1)
-    return softmax_kernel(attrs, _as_matrix(in_specs), _as_matrix(out_specs), 1, False, True, 1)
+    return softmax_kernel(attrs, in_specs, out_specs, 1, False, True, 1 if attrs.mode == "channel" else -1)
 
 
 def softmax_output(attrs, in_specs, out_specs):
