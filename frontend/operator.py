@@ -37,7 +37,7 @@ from .base import MXNetError
 
 __all__ = ["Custom", "CustomOp", "CustomOpProp", "get_all_registered_operators", "register"]
 
-_registered: dict[str, type[CustomOpProp]] = {}
+_registered: dict[str, Callable[..., CustomOpProp]] = {}
 
 
 class CustomOp:
@@ -271,7 +271,7 @@ class _mode:
         set_training(self.old[1])
 
 
-def Custom(*data: NDArray, op_type: str | None = None, name: str | None = None, **kwargs: Any) -> Any:  # noqa: N802
+def Custom(*data: NDArray, op_type: str | None = None, name: str | None = None, **kwargs: Any) -> Any:
     """Call a registered custom operator.
 
     Parameters

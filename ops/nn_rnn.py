@@ -232,7 +232,6 @@ def _run_forward(attrs, x, weights, hidden, cell, valid, backward, kept, place):
 
 def _step_backward(attrs, gates, extra, before, cell_before, d_hidden, d_cell):
     """Return the gradients of the input part, the hidden part, the previous hidden and cell state."""
-    size = attrs.state_size
     if attrs.mode == "lstm":
         i, f, c, o = np.split(gates, 4, axis=1)
         squashed = np.tanh(extra)
