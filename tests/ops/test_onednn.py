@@ -271,6 +271,28 @@ def test_one_kernel_in_many_threads():
     assert not wrong
 
 
+def shifted(array):
+    """Return a copy that starts one element behind an aligned address, as a view of a larger array may."""
+    room = np.empty(array.size + 1, np.float32)[1:]
+    room[:] = array.ravel()
+    return room.reshape(array.shape)
+
+
+@needs_library
+@pytest.mark.parametrize("kernel, channels", [((3, 3), 16), ((1, 1), 16), ((5, 5), 3)])
+def test_arrays_that_start_anywhere(kernel, channels):
+    attrs = conv_attrs(kernel, pad=kernel[0] // 2, no_bias=True, wanted=3)
+    arrays = [values(1, 3, channels, 29, 29), values(2, 24, channels, *kernel), values(3, 3, 24, 29, 29)]
+    data, weight, grad = (shifted(array) for array in arrays)
+    out, d_data, d_weight = shifted(grad), shifted(data), shifted(weight)
+    build("convolution", attrs, [data, weight], [out.shape]).run([data, weight], [out])
+    check(out, reference_conv(data, weight, attrs, (29, 29)), channels * math.prod(kernel))
+    shapes = [data.shape, weight.shape]
+    build("backward_convolution", attrs, [grad, data, weight], shapes).run([grad, data, weight], [d_data, d_weight])
+    for got, good in zip((d_data, d_weight), reference_gradients(grad, data, weight, attrs)):
+        check(got, good, 3 * 29 * 29)
+
+
 @needs_library
 def test_results_repeat_exactly():
     data, weight, grad = values(1, 7, 16, 30, 30), values(2, 16, 16, 3, 3), values(3, 7, 16, 30, 30)
@@ -320,3 +342,36 @@ def test_a_path_that_is_no_library():
 def test_a_path_that_is_one():
     path = onednn.onednn_library.candidates()[0]
     assert run_python(RUN_DOT, WEFT_ONEDNN=path).split()[1] == "False"
+
+
+IN_A_CHILD = """
+import os
+import numpy as np
+from weft import nd
+a, w = nd.array(np.ones((300, 300))), nd.array(np.ones((8, 8, 3, 3)))
+x = nd.array(np.ones((4, 8, 20, 20)))
+def check():
+    assert nd.dot(a, a).asnumpy()[0, 0] == 300
+    assert nd.Convolution(x, w, kernel=(3, 3), num_filter=8, no_bias=True).asnumpy()[3, 7, 5, 5] == 72
+check()
+child = os.fork()
+if child == 0:
+    check()
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+check()
+"""
+
+
+def test_a_forked_child_computes():
+    assert run_python(IN_A_CHILD).split() == ["7"]
+
+
+def test_products_on_several_workers_at_once():
+    from weft import nd
+
+    left = [nd.array(values(i, 120, 80)) for i in range(12)]
+    right = [nd.array(values(50 + i, 80, 90)) for i in range(12)]
+    outs = [nd.dot(a, b) for a, b in zip(left, right)]
+    for out, a, b in zip(outs, left, right):
+        check(out.asnumpy(), a.asnumpy().astype(np.float64) @ b.asnumpy(), 80)
