@@ -352,7 +352,7 @@ def setitem(array: NDArray, key: Any, value: Any) -> None:
     if plan.size == 0:
         _prepared(array, value, plan.shape)
         return
-    if recording and plan.size != array.size:
+    if recording and (plan.size != array.size or plan.offset < 0):
         check_not_recorded(value)
     if plan.offset >= 0:
         target = array if plan.size == array.size and plan.shape == shape else array._view(plan.shape, plan.offset)

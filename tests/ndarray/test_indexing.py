@@ -257,7 +257,7 @@ class TestRecording:
             with pytest.raises(MXNetError, match="already in a computational graph"):
                 result += 1
 
-    @pytest.mark.parametrize("key", [0, (slice(None), 0), [0]])
+    @pytest.mark.parametrize("key", [0, (slice(None), 0), [0], slice(None, None, -1)])
     def test_recorded_value_into_a_part(self, key):
         array, target = nd.ones((2,)), nd.zeros((3, 2))
         array.attach_grad()
