@@ -165,10 +165,49 @@ void copy_rows(void* context, int64_t begin, int64_t end) {
   }
 }
 
+// The same where the innermost dimension has N items, too few for a loop of their own (N 0: any
+// number); elements are counted in rows of that dimension.
+template <class T, int N>
+void copy_short_rows(void* context, int64_t begin, int64_t end) {
+  const RowJob<T>& job = *static_cast<RowJob<T>*>(context);
+  const std::vector<Dim>& dims = job.plan->dims;
+  const int last = int(dims.size()) - 2;
+  const Dim row = dims[last], item = dims[last + 1];
+  const int64_t items = N ? N : item.size;
+  while (begin < end) {
+    const T* source = job.source;
+    T* target = job.target;
+    int64_t rest = begin;
+    const int64_t first = rest % row.size;
+    for (int i = last; i >= 0; --i) {
+      source += rest % dims[i].size * dims[i].source;
+      target += rest % dims[i].size * dims[i].target;
+      rest /= dims[i].size;
+    }
+    const int64_t n = std::min(row.size - first, end - begin);
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t k = 0; k < items; ++k)
+        target[i * row.target + k * item.target] = source[i * row.source + k * item.source];
+    begin += n;
+  }
+}
+
+using RowLoop = void (*)(void*, int64_t, int64_t);
+
 template <class T>
 void run_rows(const Plan& plan, const T* source, T* target) {
   const int64_t bytes = plan.total * int64_t(sizeof(T));
   RowJob<T> job{&plan, source, target, bytes >= kStreamBytes};
+  const int64_t items = plan.dims.back().size;
+  if (items <= 8 && plan.dims.size() > 1) {
+    RowLoop loop = items == 2   ? copy_short_rows<T, 2>
+                      : items == 3 ? copy_short_rows<T, 3>
+                      : items == 4 ? copy_short_rows<T, 4>
+                                   : copy_short_rows<T, 0>;
+    const int64_t rows = plan.total / items;
+    if (bytes <= 2 * kGrainBytes) return loop(&job, 0, rows);
+    return parallel_for(rows, kGrainBytes / (items * int64_t(sizeof(T))), loop, &job);
+  }
   if (bytes <= 2 * kGrainBytes) return copy_rows<T>(&job, 0, plan.total);
   parallel_for(plan.total, kGrainBytes / int64_t(sizeof(T)), copy_rows<T>, &job);
 }

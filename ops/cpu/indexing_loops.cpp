@@ -181,8 +181,7 @@ inline void add_to(HalfItem& target, HalfItem value) {
 // indices for them: no locks, and sums in a fixed order whatever the number of cores.
 template <class T>
 void add_rows(const TakeShape& shape, const T* gradient, const int64_t* indices, T* out) {
-  const int64_t size = shape.outer * shape.axis * shape.inner;
-  std::memset(static_cast<void*>(out), 0, size_t(size) * sizeof(T));
+  fill_items(out, shape.outer * shape.axis * shape.inner, int(sizeof(T)), 0);
   auto add = [=](int64_t outer, int64_t row_begin, int64_t row_end) {
     const T* source = gradient + outer * shape.count * shape.inner;
     T* target = out + outer * shape.axis * shape.inner;
