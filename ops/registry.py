@@ -87,6 +87,8 @@ DECLARATION_MODULES: list[str] = [
     "nn_spatial",
     "loss",
     "ctc",
+    "image",
+    "contrib_misc",
     "contrib_attention",
     "contrib_box",
     "contrib_multibox",
