@@ -36,6 +36,7 @@ __all__ = [
 _EXACT = ("bool", "int8", "uint8", "int32", "uint32", "int64", "uint64")
 #: Keeps the error of an exact comparison finite.
 _SMALLEST = 1e-20
+_DOUBLE = np.dtype("float64")
 
 Tolerance = float | Mapping[Any, float] | None
 
@@ -83,7 +84,7 @@ def default_numeric_eps() -> dict[np.dtype, float]:
     return _table(2**-6, 2**-9, 2**-14, False)
 
 
-def get_rtol(rtol: Tolerance = None, dtype: Any = np.dtype("float64")) -> Any:
+def get_rtol(rtol: Tolerance = None, dtype: Any = _DOUBLE) -> Any:
     """Return `rtol`, or the default of `dtype`.
 
     >>> get_rtol(), get_rtol(0.5)
@@ -92,7 +93,7 @@ def get_rtol(rtol: Tolerance = None, dtype: Any = np.dtype("float64")) -> Any:
     return default_rtols()[np.dtype(dtype)] if rtol is None else rtol
 
 
-def get_atol(atol: Tolerance = None, dtype: Any = np.dtype("float64")) -> Any:
+def get_atol(atol: Tolerance = None, dtype: Any = _DOUBLE) -> Any:
     """Return `atol`, or the default of `dtype`.
 
     >>> get_atol(), get_atol(0.5)
