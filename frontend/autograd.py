@@ -316,8 +316,8 @@ def grad(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     train_mode: bool = True,
-) -> NDArray | list[NDArray]:
-    """Return the gradients of ``heads`` with respect to ``variables``; the variables' own ``grad`` stays as it is.
+) -> list[NDArray]:
+    """Return the list of gradients of ``heads`` with respect to ``variables``; the variables' own ``grad`` stays as it is.
 
     Parameters
     ----------
@@ -339,7 +339,7 @@ def grad(
     >>> x.attach_grad()
     >>> with mx.autograd.record():
     ...     y = x ** 3
-    ...     slope = mx.autograd.grad(y, x, create_graph=True)
+    ...     slope = mx.autograd.grad(y, x, create_graph=True)[0]
     >>> slope.backward()
     >>> slope.asnumpy(), x.grad.asnumpy()
     (array([12.], dtype=float32), array([12.], dtype=float32))
@@ -349,8 +349,7 @@ def grad(
     if not wanted:
         raise ValueError("variables must not be empty")
     keep = create_graph if retain_graph is None else bool(retain_graph)
-    results = tape.run_backward(arrays, grads, keep, bool(train_mode), bool(create_graph), wanted)
-    return results if isinstance(variables, (list, tuple)) else results[0]
+    return tape.run_backward(arrays, grads, keep, bool(train_mode), bool(create_graph), wanted)
 
 
 def get_symbol(x: NDArray) -> Any:

@@ -32,6 +32,7 @@ cdef class TapeNode:
     # of variables
     cdef public NDArray grad
     cdef public str grad_req
+    cdef public bint fresh             # written by a backward pass since it was last marked as used
     cdef public bint cleared           # its arrays were let go by a backward pass
 
 

@@ -383,6 +383,17 @@ cdef class NDArray:
         return self.node.grad if self.node is not None else None
 
     @property
+    def _fresh_grad(self):
+        """1 after a backward pass wrote the gradient, until the user (an optimizer step) sets it to 0."""
+        return int(self.node is not None and self.node.fresh)
+
+    @_fresh_grad.setter
+    def _fresh_grad(self, value):
+        if self.node is None or self.node.grad is None:
+            raise MXNetError("_fresh_grad: this array has no gradient; call attach_grad first")
+        self.node.fresh = bool(value)
+
+    @property
     def _tape_node(self):
         return self.node
 

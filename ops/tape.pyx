@@ -120,6 +120,7 @@ cdef int store(TapeNode node, list slots) except -1:
     slots[0] = None
     if gradient is None or node.grad is None or node.grad_req == "null":
         return 0
+    node.fresh = True
     if node.grad_req == "add":
         _add(node.grad, gradient, out=node.grad)
         return 0

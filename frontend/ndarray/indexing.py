@@ -14,6 +14,7 @@ import numpy as np
 
 from ...ops.array import NDArray, empty, from_numpy_copy
 from ...ops.dispatch import function, is_recording, record_view
+from ...ops.errors import ShapeError
 from ..base import MXNetError
 from ._index_plan import Advanced, Basic, Mask, as_index, normalise, plan_advanced, plan_basic
 
@@ -44,7 +45,7 @@ def reshape_view(array: NDArray, target: tuple[Any, ...], reverse: bool = False,
             raise TypeError(f"reshape: shape={target!r} is no sequence of integers") from None
         target = _decoded(shape, codes, reverse) if not codes or min(codes) <= 0 else codes
     if math.prod(target) != array.size:
-        raise ValueError(f"Cannot reshape array of size {array.size} into shape {target}")
+        raise ShapeError(f"Cannot reshape array of size {array.size} into shape {target}")
     view = array._view(target, 0)
     # An empty or scalar shape cannot be told to the operator; nothing flows back through empty arrays anyway.
     if is_recording() and target and 0 not in target:

@@ -120,6 +120,8 @@ def describe(mx, value):
     if isinstance(value, mx.nd.NDArray):
         return ["nd", value.asnumpy()]
     if isinstance(value, np.ndarray):
+        if value.dtype == object:
+            raise TypeError("an array of objects is no answer that can be stored")
         return ["np", value]
     if isinstance(value, np.generic):
         return ["scalar", value.dtype.str, value.item()]

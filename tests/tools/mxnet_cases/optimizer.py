@@ -27,6 +27,13 @@ def optimizer():
             f.add("nd." + name, state(0, dtype), state(1, dtype),
                   *[state(2 + i, dtype, p) for i, p in enumerate(states)], id=dtype, grad=[], **dict(fixed, **sets[-1]))
 
+    def half():
+        """Weights and gradients in float16; the float32 master copy of the weights follows from them."""
+        return state(0, "float16"), state(1, "float16")
+
+    def master():
+        return half()[0].astype("float32")
+
     momentum = ({}, {"momentum": 0.9})
     add("sgd_update", (), lr=0.1)
     add("sgd_update", (), ({"lazy_update": False},), lr=0.1)
@@ -49,20 +56,19 @@ def optimizer():
         for t in (1, 5):
             f.add("nd.lamb_update_phase1", state(0), state(1), state(2), state(3, positive=True), t=t, wd=0.1,
                   id="t=%d-%s" % (t, c), grad=[], **c)
-            f.add("nd.mp_lamb_update_phase1", state(0, "float16"), state(1, "float16"), state(2),
-                  state(3, positive=True), state(0), t=t, wd=0.1, id="t=%d-%s" % (t, c), grad=[], **c)
+            f.add("nd.mp_lamb_update_phase1", *half(), state(2),
+                  state(3, positive=True), master(), t=t, wd=0.1, id="t=%d-%s" % (t, c), grad=[], **c)
     for c in ({}, {"lower_bound": 2.0}, {"upper_bound": 0.5}, {"lower_bound": 0.5, "upper_bound": 5.0}):
         for r1, r2 in ((3.0, 2.0), (0.0, 2.0), (3.0, 0.0)):
             one = [np.array([r1], "float32"), np.array([r2], "float32")]
             f.add("nd.lamb_update_phase2", state(0), state(1), *one, lr=0.1, id="%s,%s-%s" % (r1, r2, c), grad=[], **c)
-            f.add("nd.mp_lamb_update_phase2", state(0, "float16"), state(1), *one, state(0), lr=0.1,
+            f.add("nd.mp_lamb_update_phase2", half()[0], state(1), *one, master(), lr=0.1,
                   id="%s,%s-%s" % (r1, r2, c), grad=[], **c)
     # multi precision: half weights with a float32 master copy
     for c in COMMON:
-        half = (state(0, "float16"), state(1, "float16"))
-        f.add("nd.mp_sgd_update", *half, state(0), lr=0.1, id=str(c), grad=[], **c)
-        f.add("nd.mp_sgd_mom_update", *half, state(2), state(0), lr=0.1, momentum=0.9, id=str(c), grad=[], **c)
-        f.add("nd.mp_nag_mom_update", *half, state(2), state(0), lr=0.1, momentum=0.9, id=str(c), grad=[], **c)
+        f.add("nd.mp_sgd_update", *half(), master(), lr=0.1, id=str(c), grad=[], **c)
+        f.add("nd.mp_sgd_mom_update", *half(), state(2), master(), lr=0.1, momentum=0.9, id=str(c), grad=[], **c)
+        f.add("nd.mp_nag_mom_update", *half(), state(2), master(), lr=0.1, momentum=0.9, id=str(c), grad=[], **c)
 
     # several weights at once
     def shapes():
@@ -100,8 +106,8 @@ def optimizer():
         tag = "scale=%s" % scale[0]
         f.add("nd.contrib.adamw_update", state(0), state(1), state(2), state(3, positive=True), scale, out=[0], lr=0.1,
               eta=0.5, wd=0.1, id=tag, grad=[])
-        f.add("nd.contrib.mp_adamw_update", state(0, "float16"), state(1, "float16"), state(2), state(3, positive=True),
-              state(0), scale, out=[0], lr=0.1, eta=0.5, wd=0.1, id=tag, grad=[])
+        f.add("nd.contrib.mp_adamw_update", *half(), state(2), state(3, positive=True),
+              master(), scale, out=[0], lr=0.1, eta=0.5, wd=0.1, id=tag, grad=[])
         f.add("nd._internal._adamw_update", state(0), state(1), state(2), state(3, positive=True), scale, out=[0], lr=0.1,
               eta=0.5, wd=0.1, clip_gradient=0.3, id=tag, grad=[])
     for c in ({}, {"clip_gradient": 0.4}):
