@@ -237,8 +237,8 @@ def _as_numpy(source: Any, dtype: np.dtype) -> np.ndarray:
     try:
         values = source if isinstance(source, np.ndarray) else _from_nested(source, dtype)
         if values.dtype != dtype:
-            if values.dtype.kind in "USV":
-                raise TypeError("text has no numeric value")
+            if values.dtype.kind in "USVc":
+                raise TypeError("complex numbers have no dtype here" if values.dtype.kind == "c" else "text has no numeric value")
             with np.errstate(all="ignore"):
                 values = values.astype(dtype)
     except (TypeError, ValueError, OverflowError) as error:
@@ -518,7 +518,7 @@ def onehot_encode(indices: NDArray, out: NDArray) -> NDArray:
     return out
 
 
-def histogram(a: NDArray, bins: int | NDArray = 10, range: tuple[float, float] | None = None) -> list[NDArray]:
+def histogram(a: NDArray, bins: int | NDArray = 10, range: tuple[float, float] | None = None) -> Sequence[NDArray]:
     """Count the elements of an array that fall into each of a number of bins.
 
     Parameters
@@ -549,7 +549,7 @@ def histogram(a: NDArray, bins: int | NDArray = 10, range: tuple[float, float] |
             warnings.warn("range is not specified, the array's own least and greatest elements are used", stacklevel=2)
             values = a.asnumpy()
             counts, edges = np.histogram(values, bins=int(bins))
-            return [array(counts, dtype=a.dtype), array(edges, dtype=a.dtype)]
+            return array(counts, dtype=a.dtype), array(edges, dtype=a.dtype)  # a tuple here, as in MXNet
         return F._histogram(a, bin_cnt=int(bins), range=tuple(range))
     raise ValueError(f"bins argument should be either an integer or an NDArray, got {bins!r}")
 

@@ -436,6 +436,8 @@ def _values_of(array: NDArray, value: Any) -> np.ndarray:
         values = np.asarray(value)
         if values.dtype == object:
             values = np.asarray(value, array.dtype)
+        if values.dtype.kind == "c":
+            raise TypeError
         with np.errstate(all="ignore"):
             return values.astype(array.dtype, copy=False)
     except (TypeError, ValueError, OverflowError):
