@@ -48,7 +48,7 @@ Access access_of(Var* var, bool write) {
   }
   if (running_here && settings.sanitize.load(std::memory_order_relaxed) && var->is_buffer) {
     for (const Running* here = running_here; here; here = here->outer)
-      if (var->creator == here->number) return Access::kFree;
+      if (static_cast<Buffer*>(var)->creator == here->number) return Access::kFree;
     return Access::kUndeclared;
   }
   return Access::kFree;

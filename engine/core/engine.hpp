@@ -15,6 +15,7 @@ namespace weft {
 
 struct Task;
 struct Var;
+struct VarEvents;
 
 // --- errors -----------------------------------------------------------------------------------
 
@@ -50,6 +51,9 @@ constexpr uint32_t kVarWriter = 2u;   // a writer holds the variable
 constexpr uint32_t kVarQueued = 4u;   // the queue is not empty
 constexpr uint32_t kVarReader = 8u;   // one reader
 
+// Whether streams still write `var` (or, for_write, use it at all): then the host must wait.
+WEFT_API bool streams_busy(const Var* var, bool for_write);
+
 struct Var {
   std::atomic<uint32_t> state{0};
   std::atomic<int> refs{1};
@@ -60,9 +64,21 @@ struct Var {
   void (*destroy)(Var* self) = nullptr;
   uint32_t id = 0;  // for traces and messages; given on first use
   bool is_buffer = false;
-  uint64_t creator = 0;  // the task that made it, where the sanitizer wants to know
+  std::atomic<VarEvents*> events{nullptr};  // of the streams that used it; stays once there
 
+  // Both fail also while a stream still works on the variable.
   bool try_read() {
+    if (__builtin_expect(events.load(std::memory_order_acquire) != nullptr, 0) && streams_busy(this, false))
+      return false;
+    return try_read_order();
+  }
+  bool try_write() {
+    if (__builtin_expect(events.load(std::memory_order_acquire) != nullptr, 0) && streams_busy(this, true))
+      return false;
+    return try_write_order();
+  }
+  // The order of tasks alone, whatever streams still do.
+  bool try_read_order() {
     uint32_t seen = state.load(std::memory_order_relaxed);
     while (!(seen & (kVarLock | kVarWriter | kVarQueued))) {
       if (state.compare_exchange_weak(seen, seen + kVarReader, std::memory_order_acquire,
@@ -71,15 +87,19 @@ struct Var {
     }
     return false;
   }
-  bool try_write() {
+  bool try_write_order() {
     uint32_t idle = 0;
     return state.compare_exchange_strong(idle, kVarWriter, std::memory_order_acquire,
                                          std::memory_order_relaxed);
   }
   bool readable() const {  // no earlier write is pending
-    return !(state.load(std::memory_order_acquire) & (kVarWriter | kVarQueued));
+    return !(state.load(std::memory_order_acquire) & (kVarWriter | kVarQueued)) &&
+           !(events.load(std::memory_order_acquire) && streams_busy(this, false));
   }
-  bool idle() const { return state.load(std::memory_order_acquire) == 0; }
+  bool idle() const {
+    return state.load(std::memory_order_acquire) == 0 &&
+           !(events.load(std::memory_order_acquire) && streams_busy(this, true));
+  }
 };
 
 WEFT_API Var* new_var();
@@ -121,7 +141,8 @@ struct Buffer : Var {
   int device = 0;
   void (*free_external)(void* owner) = nullptr;  // memory that is not ours
   void* owner = nullptr;
-  int handles = 0;  // the front end's own count of who can see this memory
+  int handles = 0;       // the front end's own count of who can see this memory
+  uint64_t creator = 0;  // the task that made it, where the sanitizer wants to know
 };
 
 WEFT_API Buffer* new_buffer(size_t bytes, int device);  // no memory yet
@@ -167,7 +188,8 @@ struct TaskSpec {
   int n_reads = 0;
   Var* const* writes = nullptr;  // a variable in both lists is written, and its old value used
   int n_writes = 0;
-  int device = 0;
+  int device = 0;  // 0: the CPU's workers; else a stream device, see device_number
+  int stream = 0;  // of that device
   int priority = 0;
   double cost_ns = 0;  // estimate; decides between the pushing thread and a worker
   uint64_t bytes = 0;  // of results that come into being
@@ -194,6 +216,16 @@ enum class Access { kFree, kHeld, kOnlyRead, kUndeclared };
 // read; kUndeclared only under the sanitizer.
 WEFT_API Access access_of(Var* var, bool write);
 WEFT_API bool in_task();
+
+// --- stream devices -----------------------------------------------------------------------------
+
+// Streams of a device. A task for a device is issued to a stream as soon as everything before it
+// is issued; events order streams among themselves, and only the host ever waits.
+constexpr int kComputeStream = 0, kCopyInStream = 1, kCopyOutStream = 2, kStreams = 3;
+constexpr int kSimulatedDevice = 101;
+constexpr int device_number(int type, int id) { return type << 16 | (id + 1); }
+WEFT_API void set_simulated_delay(double microseconds);  // before every command of a stream
+WEFT_API double simulated_delay();
 
 // --- bulk ---------------------------------------------------------------------------------------
 

@@ -200,6 +200,7 @@ namespace {
 
 void destroy_plain_var(Var* var) {
   if (ErrorRecord* record = var->error.load(std::memory_order_relaxed)) error_release(record);
+  if (VarEvents* events = var->events.load(std::memory_order_relaxed)) free_var_events(events);
   var->~Var();
   small_free(var, sizeof(Var));
 }
@@ -262,14 +263,10 @@ void finish(Task* task, ErrorRecord* failure, ReadyList* ready);
 void execute(Task* task, ReadyList* ready);
 void hand_on(ReadyList* ready);
 
-// `failure` is what the task leaves in the variables it was to write; a wait leaves them alone.
-void release_dep(Dep* dep, const Task* task, ErrorRecord* failure, ReadyList* ready) {
+// Lets the next in the variable's queue have its turn.
+void release_order(Dep* dep, ReadyList* ready) {
   Var* var = dep->var;
   if (dep->write) {
-    if (!(task->flags & (kTaskInstant | kTaskOwnErrors))) {
-      if (failure || var->error.load(std::memory_order_relaxed)) set_error(var, failure);
-      var->version.fetch_add(1, std::memory_order_release);
-    }
     uint32_t only_writer = kVarWriter;
     if (!var->state.compare_exchange_strong(only_writer, 0, std::memory_order_acq_rel,
                                             std::memory_order_relaxed)) {
@@ -286,6 +283,16 @@ void release_dep(Dep* dep, const Task* task, ErrorRecord* failure, ReadyList* re
       unlock_var(var);
     }
   }
+}
+
+// `failure` is what the task leaves in the variables it was to write; a wait leaves them alone.
+void release_dep(Dep* dep, const Task* task, ErrorRecord* failure, ReadyList* ready) {
+  Var* var = dep->var;
+  if (dep->write && !(task->flags & (kTaskInstant | kTaskOwnErrors))) {
+    if (failure || var->error.load(std::memory_order_relaxed)) set_error(var, failure);
+    var->version.fetch_add(1, std::memory_order_release);
+  }
+  release_order(dep, ready);
   var_release(var);
 }
 
@@ -369,10 +376,15 @@ void hand_on(ReadyList* ready) {
     ready->head = task->next;
     if (!ready->head) ready->tail = nullptr;
     trace(Event::kReady, task->name, task->sequence);
-    if (task->flags & kTaskInstant)
+    if (task->flags & kTaskInstant) {
       execute(task, ready);
-    else
+    } else if (task->device) {
+      issue(task);
+      for (int i = 0; i < task->n_deps; ++i) release_order(&task->deps[i], ready);
+      drop_stream_task(task);
+    } else {
       enqueue_ready(task);
+    }
   }
 }
 
@@ -440,6 +452,7 @@ void execute(Task* task, ReadyList* ready) {
     cleanup(argument);
     return;
   }
+  for (int i = 0; i < task->n_deps; ++i) host_wait(task->deps[i].var, task->deps[i].write, -1);
   ErrorRecord* failure = (task->flags & kTaskOwnErrors) ? nullptr : inherited_error(task);
   if (!failure) {
     char message[kTaskErrorBytes];
@@ -467,25 +480,58 @@ void notify_drained() {
   s->drain_signal.notify_all();
 }
 
-void finish(Task* task, ErrorRecord* failure, ReadyList* ready) {
-  // Clean up first: when a wait returns, what the task held is already let go.
-  if (task->cleanup) task->cleanup(task->argument);
-  for (int i = 0; i < task->n_deps; ++i) {
-    Dep& dep = task->deps[i];
-    release_dep(&dep, task, failure, ready);
-  }
-  if (failure) error_release(failure);
+// The task is out of the way: count it off and free it.
+void retire(Task* task) {
   bool counted = !(task->flags & kTaskInstant);
   if (task->registered) unwatch_task(task);
   if (task->bytes) pending_bytes.fetch_sub(int64_t(task->bytes), std::memory_order_relaxed);
   free_task(task);
-  if (counted) {
-    int64_t left = pending_tasks.fetch_sub(1, std::memory_order_seq_cst) - 1;
-    if (left <= scheduler->draining_tasks.load(std::memory_order_seq_cst) ||
-        left == settings.max_pending.load(std::memory_order_relaxed) / 2)
-      notify_drained();
-  }
+  if (!counted) return;
+  int64_t left = pending_tasks.fetch_sub(1, std::memory_order_seq_cst) - 1;
+  if (left <= scheduler->draining_tasks.load(std::memory_order_seq_cst) ||
+      left == settings.max_pending.load(std::memory_order_relaxed) / 2)
+    notify_drained();
 }
+
+void finish(Task* task, ErrorRecord* failure, ReadyList* ready) {
+  // Clean up first: when a wait returns, what the task held is already let go.
+  if (task->cleanup) task->cleanup(task->argument);
+  for (int i = 0; i < task->n_deps; ++i) release_dep(&task->deps[i], task, failure, ready);
+  if (failure) error_release(failure);
+  retire(task);
+}
+
+}  // namespace
+
+void run_on_stream(Task* task) {
+  ErrorRecord* failure = inherited_error(task);
+  if (!failure) {
+    char message[kTaskErrorBytes];
+    message[0] = 0;
+    TaskContext context{message};
+    task->running.store(true, std::memory_order_relaxed);
+    trace(Event::kStarted, task->name, task->sequence);
+    if (run_body(task, Running{task, nullptr, task->sequence, nullptr}, task->run, task->argument, &context))
+      failure = new_error(context, task->name, task->site, task->describe, task->argument);
+    trace(Event::kFinished, task->name, task->sequence);
+  }
+  for (int i = 0; i < task->n_deps; ++i) {
+    Dep& dep = task->deps[i];
+    if (!dep.write) continue;
+    if (failure || dep.var->error.load(std::memory_order_relaxed)) set_error(dep.var, failure);
+    dep.var->version.fetch_add(1, std::memory_order_release);
+  }
+  if (failure) error_release(failure);
+  if (task->cleanup) task->cleanup(task->argument);
+}
+
+void drop_stream_task(Task* task) {
+  if (task->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  for (int i = 0; i < task->n_deps; ++i) var_release(task->deps[i].var);
+  retire(task);
+}
+
+namespace {
 
 // --- inline execution ---------------------------------------------------------------------------
 
@@ -581,6 +627,9 @@ Task* make_task(const TaskSpec& spec) {
   task->site = spec.site;
   task->cost_ns = spec.cost_ns;
   task->bytes = spec.bytes;
+  task->device = spec.device;
+  task->stream = spec.stream;
+  task->refs.store(2, std::memory_order_relaxed);
   task->registered = false;
   task->running.store(false, std::memory_order_relaxed);
   int most = spec.n_reads + spec.n_writes;
@@ -618,7 +667,7 @@ void push_queued(const TaskSpec& spec) {
     trace(Event::kPushed, task->name, task->sequence);
     for (int i = 0; i < task->n_deps; ++i) {
       Dep* dep = &task->deps[i];
-      if (dep->write ? dep->var->try_write() : dep->var->try_read()) {
+      if (dep->write ? dep->var->try_write_order() : dep->var->try_read_order()) {
         ready.granted(task);
         continue;
       }
@@ -663,16 +712,20 @@ static bool uses_held(const TaskSpec& spec) {
 bool push(const TaskSpec& spec) {
   if (__builtin_expect(bulk_size() > 1, 0) && append_to_bulk(spec)) return false;
   bool cheap = spec.cost_ns <= settings.inline_cost_ns.load(std::memory_order_relaxed) &&
-               !(spec.flags & (kTaskQueue | kTaskInstant | kTaskNeedsGil));
+               !(spec.flags & (kTaskQueue | kTaskInstant | kTaskNeedsGil)) && !spec.device;
   if (cheap && try_take_all(spec)) {
     run_here(spec);
     return true;
   }
-  if (!(spec.flags & kTaskInstant) && (naive() || (running() && uses_held(spec)))) {
+  if (!(spec.flags & kTaskInstant) && !spec.device && (naive() || (running() && uses_held(spec)))) {
     run_here_when_free(spec);
     return true;
   }
   push_queued(spec);
+  if (spec.device && naive()) {
+    for (int i = 0; i < spec.n_writes; ++i) wait_read(spec.writes[i]);
+    return true;
+  }
   return false;
 }
 
@@ -825,6 +878,7 @@ void shutdown() {
     s->sleep_signal.notify_all();
   }
   for (std::thread& thread : threads) thread.join();
+  stop_streams();
   s->started.store(false);
 }
 
@@ -845,6 +899,7 @@ void reset_after_fork() {
   is_worker = false;
   blocking_depth = 0;
   reset_parallel_after_fork();
+  reset_streams_after_fork();
 }
 
 // --- waiting ------------------------------------------------------------------------------------
@@ -856,12 +911,16 @@ struct WaitRecord {
   std::condition_variable signal;
   bool done = false;
   bool drain = false;
+  Var* var = nullptr;
+  bool write_side = false;
 };
 
 namespace {
 
 void drop(WaitRecord* record) {
-  if (record->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete record;
+  if (record->refs.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  if (record->var) var_release(record->var);
+  delete record;
 }
 
 int signal_wait(void* argument, TaskContext*) {
@@ -879,6 +938,9 @@ void drop_wait(void* argument) { drop(static_cast<WaitRecord*>(argument)); }
 WaitRecord* begin_wait(Var* var, bool write_side) {
   if (bulk_open()) flush_bulk();
   WaitRecord* record = new WaitRecord;
+  var_retain(var);
+  record->var = var;
+  record->write_side = write_side;
   TaskSpec spec;
   spec.run = signal_wait;
   spec.cleanup = drop_wait;
@@ -921,6 +983,11 @@ bool wait_for(WaitRecord* record, int milliseconds) {
     if (is_worker) s->draining_tasks.fetch_sub(1, std::memory_order_seq_cst);
   } else {
     done = wait(record->lock, record->signal, [&] { return record->done; });
+    // Everything before is issued; now for what streams still do.
+    if (done && streams_busy(record->var, record->write_side)) {
+      host_wait(record->var, record->write_side, milliseconds);
+      done = !streams_busy(record->var, record->write_side);
+    }
   }
   leave_blocking();
   return done;

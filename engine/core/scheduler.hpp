@@ -16,6 +16,9 @@ struct Task {
   uint32_t name;
   uint32_t site;
   int n_deps;
+  int device;
+  int stream;
+  std::atomic<int> refs;  // of stream tasks: the issuing thread's and the stream's
   uint64_t sequence;
   uint64_t bytes;
   double cost_ns;
@@ -63,6 +66,15 @@ struct ReadSums {
  private:
   void add(Var* var);
 };
+
+// Stream devices. `issue` hands a ready task to its stream and then lets go of its variables' order.
+void issue(Task* task);
+void run_on_stream(Task* task);      // by the stream's thread
+void drop_stream_task(Task* task);   // by the last of issuer and stream
+void host_wait(Var* var, bool for_write, int milliseconds);
+void free_var_events(VarEvents* events);
+void stop_streams();
+void reset_streams_after_fork();
 
 // Bulks: true when the call was taken into the thread's bulk.
 bool append_to_bulk(const TaskSpec& spec);

@@ -297,6 +297,7 @@ namespace {
 void destroy_buffer(Var* var) {
   Buffer* buffer = static_cast<Buffer*>(var);
   if (ErrorRecord* record = buffer->error.load(std::memory_order_relaxed)) error_release(record);
+  if (VarEvents* events = buffer->events.load(std::memory_order_relaxed)) free_var_events(events);
   if (buffer->free_external)
     buffer->free_external(buffer->owner);
   else if (buffer->data)

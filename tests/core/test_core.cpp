@@ -51,6 +51,7 @@ struct Step {
   uint32_t flags;
   int priority;
   bool wait_after;
+  int device, stream;
 };
 
 void apply(const Step& step, std::vector<uint64_t>* state) {
@@ -112,6 +113,8 @@ void push_step(const Step& step, World* world) {
   spec.cost_ns = step.cost;
   spec.flags = step.flags;
   spec.priority = step.priority;
+  spec.device = step.device;
+  spec.stream = step.stream;
   push(spec);
 }
 
@@ -396,6 +399,51 @@ void test_bulk() {
   set_bulk_size(0);
 }
 
+// Tasks on the CPU and on the streams of two simulated devices, over the same variables.
+void test_streams(int scale) {
+  set_core_count(2);
+  for (double delay : {0.0, 20.0}) {
+    set_simulated_delay(delay);
+    for (uint32_t seed = 40; seed < 46; ++seed) {
+      std::mt19937 random(seed);
+      std::vector<Step> program = random_program(seed, (delay > 0 ? 60 : 200) * scale, 12, seed % 2 ? 0.02 : 0);
+      for (Step& step : program) {
+        if (random() % 3 == 0) continue;
+        step.device = device_number(kSimulatedDevice, int(random() % 2));
+        step.stream = int(random() % kStreams);
+      }
+      check_program(program, 12);
+    }
+  }
+  set_simulated_delay(0);
+}
+
+// A result on the device is waited for by the host only when it is asked for.
+void test_issue_does_not_wait() {
+  set_core_count(2);
+  Var* var = new_var();
+  std::atomic<bool> gate{false};
+  Noted gated{nullptr, 0, &gate};
+  for (int i = 0; i < 10; ++i) {
+    TaskSpec spec;
+    spec.run = note;
+    spec.argument = &gated;
+    spec.writes = &var;
+    spec.n_writes = 1;
+    spec.device = device_number(kSimulatedDevice, 0);
+    push(spec);  // would never return if it waited for the tasks before
+  }
+  CHECK(!var->idle() && !var->readable() && !var->try_read() && !var->try_write());
+  WaitRecord* record = begin_wait(var, false);
+  CHECK(!wait_for(record, 20));
+  gate.store(true);
+  CHECK(wait_for(record, -1));
+  end_wait(record);
+  CHECK(var->version.load() == 10);
+  wait_everything();
+  var_release(var);
+}
+
 void test_backpressure() {
   set_core_count(2);
   int64_t old = settings.max_pending.exchange(100);
@@ -436,6 +484,8 @@ int main(int argc, char** argv) {
   test_parallel_for();
   test_storage();
   test_bulk();
+  test_streams(scale);
+  test_issue_does_not_wait();
   test_backpressure();
   shutdown();
   std::puts("ok");
