@@ -13,6 +13,9 @@ from libcpp.vector cimport vector
 
 from .cengine cimport (
     CVar,
+    device_number,
+    set_simulated_delay,
+    simulated_delay,
     describe_pending,
     set_watchdog,
     site_of,
@@ -350,7 +353,7 @@ def push(fn, reads=(), writes=(), int priority=0, device=None, str name=None):
     priority : int
         Ready tasks of higher priority run first.
     device : Context, optional
-        Where the task belongs; Python tasks run on the CPU.
+        Where the task belongs: the CPU's workers, or the stream of a simulated accelerator.
     name : str, optional
         Name in traces and messages; by default the function's.
 
@@ -368,8 +371,11 @@ def push(fn, reads=(), writes=(), int priority=0, device=None, str name=None):
     cdef uint32_t site
     if not callable(fn):
         raise TypeError(f"fn must be callable, got {type(fn).__name__}")
-    if device is not None and getattr(device, "device_type", "cpu") not in ("cpu", "cpu_pinned", "cpu_shared"):
-        raise ValueError(f"device: Python tasks run on the CPU, got {device}")
+    kind = getattr(device, "device_type", "cpu")
+    if kind == "simulated":
+        spec.device = device_number(101, device.device_id)
+    elif kind not in ("cpu", "cpu_pinned", "cpu_shared"):
+        raise ValueError(f"device: expected a CPU or simulated context, got {device}")
     for item in reads:
         read_list.push_back(pointer_of(item, "reads"))
     for item in writes:
@@ -414,6 +420,8 @@ def get_setting(str name):
         return pool_statistics().limit
     if name == "bulk_size":
         return bulk_size()
+    if name == "simulated_delay_us":
+        return simulated_delay()
     if name == "sanitize":
         return frozenset(("deps",)) if settings.sanitize.load() else frozenset()
     if name == "watchdog":
@@ -450,6 +458,8 @@ def change_setting(str name, value):
         pool_set_limit(value)
     elif name == "bulk_size":
         set_bulk_size(value)
+    elif name == "simulated_delay_us":
+        set_simulated_delay(value)
     else:
         seconds = value
         with nogil:

@@ -93,6 +93,7 @@ cdef extern from "engine/core/engine.hpp" namespace "weft" nogil:
         CVar** writes
         int n_writes
         int device
+        int stream
         int priority
         double cost_ns
         uint64_t bytes
@@ -129,6 +130,13 @@ cdef extern from "engine/core/engine.hpp" namespace "weft" nogil:
     ErrorRecord* take_first_error()
     void enter_blocking()
     void leave_blocking()
+
+    int kComputeStream
+    int kCopyInStream
+    int kCopyOutStream
+    int device_number(int type, int id)
+    void set_simulated_delay(double microseconds)
+    double simulated_delay()
 
     int core_count()
     void set_core_count(int cores)

@@ -116,6 +116,13 @@ VARIABLES = (
         "Consecutive calls that are handed to the workers as one task (see `weft.engine.bulk`).",
     ),
     Variable(
+        "simulated_delay_us",
+        ("WEFT_SIMULATED_DELAY_US",),
+        _not_negative,
+        "0",
+        "Microseconds that every command on a stream of the simulated accelerator takes at least.",
+    ),
+    Variable(
         "sanitize",
         ("WEFT_SANITIZE",),
         _flags,

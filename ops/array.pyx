@@ -19,6 +19,7 @@ from ..engine.cengine cimport (
     Access,
     access_of,
     bulk_open,
+    device_number,
     in_task,
     Buffer,
     buffer_ready,
@@ -156,13 +157,24 @@ cdef object hook(str name):
     return found
 
 
-cdef int device_number(object ctx):
-    return (<int>ctx.device_typeid << 16) | <int>ctx.device_id
+# The device number of the context that was asked about last: almost always the same one.
+cdef PyObject* last_context = NULL
+cdef int last_number = 0
+
+
+cdef int number_of(object ctx) except -1:
+    global last_context, last_number
+    if <PyObject*>ctx == last_context:
+        return last_number
+    check_device(ctx)
+    last_number = device_number(101, ctx.device_id) if ctx.device_typeid == 101 else 0
+    last_context = <PyObject*>ctx  # contexts are interned and stay
+    return last_number
 
 
 cdef NDArray new_array(Spec spec, object ctx):
     cdef NDArray array = NDArray.__new__(NDArray)
-    cdef Buffer* buffer = new_buffer(spec.nbytes, 0)
+    cdef Buffer* buffer = new_buffer(spec.nbytes, number_of(ctx))
     if buffer == NULL:
         raise MemoryError()
     buffer.handles = 1

@@ -13,7 +13,7 @@ from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ..engine._engine cimport holds, push_site, throttle_if_needed
-from ..engine.cengine cimport Buffer, bulk_open, in_task, intern_name, settings
+from ..engine.cengine cimport kComputeStream, kCopyInStream, kCopyOutStream, Buffer, bulk_open, in_task, intern_name, settings
 from .array cimport NDArray, Spec, TapeNode, get_spec, new_array, set_binary_dispatch, share
 from .kernel cimport CKernel, Kernel
 
@@ -81,6 +81,8 @@ cdef extern from "ops/invoke.hpp" namespace "weft" nogil:
         bint fresh_outputs
         double cost_ns
         int priority
+        int device
+        int stream
 
     int run_here(const Call& call, char* error)
     bint push_call(const Call& call, uint32_t site)
@@ -476,6 +478,8 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
     call.seed = call.counter = 0
     call.cost_ns = plan.cost_ns
     call.priority = state.priority
+    call.device = call.outputs[0].buffer.device if plan.n_outputs else 0
+    call.stream = 0
     call.fresh_outputs = True
     if plan.random:
         generator = generator_of(ctx)
@@ -483,7 +487,7 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
         call.counter = generator.counter
         generator.counter += 1
     result = kCallBusy
-    if not plan.any_mutated and not bulk_open() and not in_task() and plan.cost_ns <= (
+    if not plan.any_mutated and call.device == 0 and not bulk_open() and not in_task() and plan.cost_ns <= (
             kPythonInlineNs if plan.is_python else settings.inline_cost_ns.load()):
         error[0] = 0
         result = run_here(call, error)
@@ -569,6 +573,7 @@ cdef object run_into(OpFunction function, Plan plan, PyObject** inputs, Py_ssize
     call.seed = call.counter = 0
     call.cost_ns = plan.cost_ns
     call.priority = state.priority
+    choose_stream(&call)
     call.fresh_outputs = False
     if plan.random:
         generator = generator_of(ctx)
@@ -581,6 +586,17 @@ cdef object run_into(OpFunction function, Plan plan, PyObject** inputs, Py_ssize
     for k in copies:
         copy_into(written[k], targets[k])
     return out
+
+
+cdef void choose_stream(Call* call) noexcept:
+    """The device that a call belongs to; copies from and to the host have streams of their own."""
+    cdef int origin, goal
+    call.stream = kComputeStream
+    goal = call.outputs[0].buffer.device if call.n_outputs else call.inputs[0].buffer.device
+    origin = call.inputs[0].buffer.device if call.n_inputs else goal
+    call.device = goal if goal else origin
+    if goal != origin:
+        call.stream = kCopyInStream if goal else kCopyOutStream
 
 
 cdef bint overlaps(NDArray target, Plan plan, int index, PyObject** inputs, Py_ssize_t n):

@@ -56,6 +56,7 @@ struct Call {
   bool fresh_outputs;  // nobody else knows the outputs yet
   double cost_ns;
   int priority;
+  int device, stream;  // 0, 0: the CPU
 };
 
 enum CallResult { kCallDone = 0, kCallQueued = 1, kCallFailed = 2, kCallBusy = 3 };
@@ -194,6 +195,8 @@ inline bool push_call(const Call& call, uint32_t site) {
   spec.n_writes = n_writes;
   spec.cost_ns = call.cost_ns;
   spec.priority = call.priority;
+  spec.device = call.device;
+  spec.stream = call.stream;
   spec.bytes = bytes;
   spec.flags = (call.info->kernel->flags & kKernelPython) ? kTaskNeedsGil : 0;
   spec.name = call.info->name;
