@@ -313,6 +313,10 @@ cdef class NDArray:
         """Whether both arrays lie in one buffer."""
         return self.buffer == other.buffer
 
+    def _idle(self):
+        """Whether nothing uses the storage now, so that a write would not have to wait."""
+        return bool(self.buffer.idle())
+
     # --- waiting and copying ---
 
     def wait_to_read(self):

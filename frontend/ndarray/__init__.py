@@ -7,19 +7,17 @@ looked up in the operator registry when they are first used, so importing this m
 
 from __future__ import annotations
 
-from ...ops.array import NDArray
-from ..operator import Custom
+from ...ops.array import NDArray as NDArray
+from ..operator import Custom as Custom
 from . import methods as _methods
 from ._namespace import attach as _attach
 from .arithmetic import *  # noqa: F403
-from .arithmetic import __all__ as _arithmetic_names
 from .creation import *  # noqa: F403
-from .creation import __all__ as _creation_names
-from .serialization import load, load_frombuffer, save
+from .serialization import load as load
+from .serialization import load_frombuffer as load_frombuffer
+from .serialization import save as save
 
 _methods.install()
-
-__all__ = ["Custom", "NDArray", "load", "load_frombuffer", "save", *_arithmetic_names, *_creation_names]
 
 __getattr__, __dir__ = _attach(
     __name__,

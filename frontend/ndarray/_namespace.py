@@ -21,6 +21,7 @@ PREFIXES = {
     "sparse": ("_sparse_",),
 }
 # Families of mx.np, which MXNet keeps out of mx.nd.
+NOT_PUBLIC = frozenset(("annotations", "attach"))
 HIDDEN = ("_np_", "_npi_", "_npx_", "_np", "_cvi")
 
 
@@ -70,6 +71,8 @@ def attach(
     def __getattr__(name: str) -> Any:
         if name in modules:
             return importlib.import_module(f"{module_name}.{name}")
+        if name == "__all__":  # asked for by "from ... import *"
+            return [public for public in __dir__() if not public.startswith("_") and public not in NOT_PUBLIC]
         if name.startswith("__"):
             raise AttributeError(f"module {module_name!r} has no attribute {name!r}")
         from ...ops import dispatch, registry

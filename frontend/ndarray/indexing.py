@@ -401,7 +401,11 @@ def _fill(target: NDArray, value: Any) -> None:
         _prepared(target, value, target.shape)
         return
     if isinstance(value, (np.ndarray, list, tuple, range)):
-        target._sync_copyfrom(_broadcast_numpy(_values_of(target, value), target.shape))
+        values = _broadcast_numpy(_values_of(target, value), target.shape)
+        if target._idle():
+            target._sync_copyfrom(values)
+        else:  # whoever still uses the storage is not waited for: the values are set aside
+            function("_copyto")(from_numpy_copy(values, target.context, target.dtype), out=target)
         return
     ready = _prepared(target, value, target.shape)
     if isinstance(ready, NDArray):

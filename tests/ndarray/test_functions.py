@@ -47,6 +47,13 @@ def test_parts_of_nd():
     assert "uniform_like" in dir(nd.random) and "foreach" in dir(nd.contrib)
 
 
+def test_star_import():
+    names = {}
+    exec("from weft.nd import *", names)
+    assert {"NDArray", "array", "exp", "FullyConnected", "add", "waitall", "random", "contrib"} <= names.keys()
+    assert not any(name.startswith("_") for name in names if name != "__builtins__")
+
+
 def test_unknown_functions():
     with pytest.raises(AttributeError, match="did you mean .*FullyConnected"):
         nd.FullyConected  # noqa: B018

@@ -228,6 +228,15 @@ def test_assignment_keeps_the_gradient_array():
     assert array.grad.asnumpy().tolist() == [10, 4]
 
 
+def test_assignment_of_numpy_does_not_wait_for_readers():
+    array = nd.zeros((3,))
+    with memoryview(array) as view:
+        array[:] = np.array([1, 2, 3])
+        array[1] = [7]
+        assert view.tolist() == [0, 0, 0]
+    assert array.asnumpy().tolist() == [1, 7, 3]
+
+
 def test_assignment_between_devices():
     array = nd.zeros((2,), ctx=mx.cpu(1))
     array[:] = nd.array([1, 2])
