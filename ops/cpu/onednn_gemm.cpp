@@ -15,8 +15,9 @@ namespace dnnl {
 namespace {
 
 constexpr double kFlopsPerNs = 70;      // one core's rate, roughly; only steers the splitting
-constexpr double kUnitNs = 20000;       // less work than this is not worth another thread
-constexpr double kLargeNs = 4000000;    // from here on repeated packing costs more than balance gains
+constexpr double kUnitNs = 30000;       // less work than this is not worth another thread
+constexpr double kEvenNs = 4000000;     // up to here smaller units pay: cores seldom start together
+constexpr Dim kEvenRows = 64;           // and as long as they are not smaller than this
 constexpr double kCallNs = 600;         // one sgemm call
 
 // One (batched) product, cut into units of work: blocks of rows or of columns of every matrix.
@@ -41,16 +42,16 @@ struct Gemm {
 
 void Gemm::split(double total_ns, int cores) {
   double ns = flops() / kFlopsPerNs + kCallNs * double(batch);
-  by_rows = n <= 2 * m;
+  by_rows = n <= m;
   Dim length = by_rows ? m : n;
   block = length;
   if (cores < 2 || total_ns < 2 * kUnitNs) {
     matrices = std::max<Dim>(batch, 1);
     return;
   }
-  // A few units per core even out cores of unequal speed.
-  Dim wanted = ns > kLargeNs * cores ? cores : 2 * cores;
-  wanted = std::max<Dim>(1, std::min<Dim>(wanted, Dim(ns / kUnitNs)));
+  // Each unit packs the operand that they share, so no more units than cores unless they are tall.
+  bool even = by_rows && m >= 2 * cores * kEvenRows && ns <= kEvenNs * cores;
+  Dim wanted = std::max<Dim>(1, std::min<Dim>(even ? 2 * cores : cores, Dim(ns / kUnitNs)));
   if (batch >= wanted) {
     matrices = (batch + wanted - 1) / wanted;
     return;
