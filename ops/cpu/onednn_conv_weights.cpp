@@ -14,6 +14,7 @@ enum Base { kData, kGrad, kPartial, kResult, kLocal, kBases };
 
 constexpr double kSmallNs = 40000;  // less work than this stays on one thread
 constexpr Dim kAddGrain = 16384;    // values
+constexpr Dim kMostPartial = 1 << 25;  // values that all ranges together may sum into
 
 struct Addition {
   float* total;
@@ -69,6 +70,8 @@ ConvWeights::ConvWeights(const Convolution& layer, Operand data, Operand out_gra
   double image_ns = geometry_.image_ns();
   ns = image_ns * double(layer.batch);
   ranges_ = ns < 2 * kSmallNs ? 1 : std::min<Dim>(layer.batch, std::max(1, core_count()));
+  Dim values = Dim(Desc::plain(geometry_.weight_shape).bytes() / sizeof(float));
+  ranges_ = std::max<Dim>(1, std::min(ranges_, kMostPartial / values));
   per_range_ = (layer.batch + ranges_ - 1) / ranges_;
   ranges_ = (layer.batch + per_range_ - 1) / per_range_;
   // Gemm-based plain primitives add up images themselves; the others are fastest on few images,

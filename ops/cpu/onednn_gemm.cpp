@@ -18,66 +18,76 @@ constexpr double kFlopsPerNs = 70;      // one core's rate, roughly; only steers
 constexpr double kUnitNs = 30000;       // less work than this is not worth another thread
 constexpr double kEvenNs = 4000000;     // up to here smaller units pay: cores seldom start together
 constexpr Dim kEvenRows = 64;           // and as long as they are not smaller than this
+constexpr Dim kTileRows = 4, kTileColumns = 24;  // what oneDNN's AVX2 kernel computes at a time
 constexpr double kCallNs = 600;         // one sgemm call
 
-// One (batched) product, cut into units of work: blocks of rows or of columns of every matrix.
+// One (batched) product, cut into units of work: blocks of every matrix of the result.
 struct Gemm {
   int lhs, rhs, bias;  // inputs; bias -1: none
   int out;
   Dim batch, m, n, k;
   bool transpose_lhs, transpose_rhs;
-  Dim blocks = 1;       // of one matrix
-  bool by_rows = true;
-  Dim block = 0;        // rows or columns
-  Dim matrices = 1;     // of one unit
+  Dim rows = 0, columns = 0;  // of a block
+  Dim row_blocks = 1, column_blocks = 1;
+  Dim matrices = 1;  // of one unit
 
   double flops() const { return 2.0 * double(batch) * double(m) * double(n) * double(k); }
-  Dim units() const { return (batch + matrices - 1) / matrices * blocks; }
+  Dim units() const { return (batch + matrices - 1) / matrices * row_blocks * column_blocks; }
 
-  void split(double total_ns, int cores);
+  void split(double total_ns, Dim cores);
+  void cut(Dim blocks);
   bool run_unit(const RunArgs* args, Dim unit) const;
-  bool run_block(const float* a, const float* b, const float* bias_row, float* c, Dim begin,
-                 Dim end) const;
+  bool run_block(const float* a, const float* b, const float* bias_row, float* c, Dim block) const;
 };
 
-void Gemm::split(double total_ns, int cores) {
+// Each block packs its rows of lhs and columns of rhs: cut so that they are few.
+void Gemm::cut(Dim blocks) {
+  double least = 0;
+  for (Dim down = 1; down <= blocks; ++down) {
+    Dim across = (blocks + down - 1) / down;
+    double packed = double(m) / double(down) + double(n) / double(across);
+    if (down > 1 && packed > least) continue;
+    least = packed;
+    row_blocks = down;
+    column_blocks = across;
+  }
+  auto piece = [](Dim length, Dim parts, Dim tile) {
+    return std::min(length, ((length + parts - 1) / parts + tile - 1) / tile * tile);
+  };
+  rows = piece(m, row_blocks, kTileRows);
+  columns = piece(n, column_blocks, kTileColumns);
+  row_blocks = (m + rows - 1) / rows;
+  column_blocks = (n + columns - 1) / columns;
+}
+
+void Gemm::split(double total_ns, Dim cores) {
   double ns = flops() / kFlopsPerNs + kCallNs * double(batch);
-  by_rows = n <= m;
-  Dim length = by_rows ? m : n;
-  block = length;
+  rows = m;
+  columns = n;
   if (cores < 2 || total_ns < 2 * kUnitNs) {
     matrices = std::max<Dim>(batch, 1);
     return;
   }
-  // Each unit packs the operand that they share, so no more units than cores unless they are tall.
-  bool even = by_rows && m >= 2 * cores * kEvenRows && ns <= kEvenNs * cores;
+  // More units than cores even out cores that start late, but only tall ones still run fast.
+  bool even = n <= m && m >= 2 * cores * kEvenRows && ns <= kEvenNs * double(cores);
   Dim wanted = std::max<Dim>(1, std::min<Dim>(even ? 2 * cores : cores, Dim(ns / kUnitNs)));
-  if (batch >= wanted) {
+  if (batch >= wanted)
     matrices = (batch + wanted - 1) / wanted;
-    return;
-  }
-  Dim align = by_rows ? 4 : 24;  // the register tile of oneDNN's AVX2 kernel
-  Dim per_matrix = (wanted + batch - 1) / batch;
-  block = (length + per_matrix - 1) / per_matrix;
-  block = std::min(length, (block + align - 1) / align * align);
-  blocks = (length + block - 1) / block;
+  else
+    cut((wanted + batch - 1) / batch);
 }
 
-bool Gemm::run_block(const float* a, const float* b, const float* bias_row, float* c, Dim begin,
-                     Dim end) const {
-  Dim rows = by_rows ? end - begin : m, columns = by_rows ? n : end - begin;
-  if (by_rows) {
-    a += transpose_lhs ? begin : begin * k;
-    c += begin * n;
-  } else {
-    b += transpose_rhs ? begin * k : begin;
-    c += begin;
-    if (bias_row) bias_row += begin;
-  }
+bool Gemm::run_block(const float* a, const float* b, const float* bias_row, float* c,
+                     Dim block) const {
+  Dim row = block / column_blocks * rows, column = block % column_blocks * columns;
+  Dim height = std::min(rows, m - row), width = std::min(columns, n - column);
+  a += transpose_lhs ? row : row * k;
+  b += transpose_rhs ? column * k : column;
+  c += row * n + column;
   if (bias_row)
-    for (Dim row = 0; row < rows; ++row)
-      std::memcpy(c + row * n, bias_row, size_t(columns) * sizeof(float));
-  return api()->sgemm(transpose_lhs ? 'T' : 'N', transpose_rhs ? 'T' : 'N', rows, columns, k, 1.0f,
+    for (Dim i = 0; i < height; ++i)
+      std::memcpy(c + i * n, bias_row + column, size_t(width) * sizeof(float));
+  return api()->sgemm(transpose_lhs ? 'T' : 'N', transpose_rhs ? 'T' : 'N', height, width, k, 1.0f,
                       a, transpose_lhs ? m : k, b, transpose_rhs ? k : n, bias_row ? 1.0f : 0.0f, c,
                       n) == kSuccess;
 }
@@ -87,12 +97,11 @@ bool Gemm::run_unit(const RunArgs* args, Dim unit) const {
   const float* b = static_cast<const float*>(args->inputs[rhs]);
   const float* bias_row = bias < 0 ? nullptr : static_cast<const float*>(args->inputs[bias]);
   float* c = static_cast<float*>(args->outputs[out]);
+  Dim blocks = row_blocks * column_blocks;
   Dim first = unit / blocks * matrices, last = std::min(batch, first + matrices);
-  Dim begin = unit % blocks * block;
-  Dim end = std::min(begin + block, by_rows ? m : n);
   bool good = true;
   for (Dim i = first; good && i < last; ++i)
-    good = run_block(a + i * m * k, b + i * k * n, bias_row, c + i * m * n, begin, end);
+    good = run_block(a + i * m * k, b + i * k * n, bias_row, c + i * m * n, unit % blocks);
   return good;
 }
 
