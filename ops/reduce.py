@@ -199,10 +199,29 @@ def _reduce_operator(
     )
 
 
+def _known_shape(x: Any) -> tuple[int, ...] | None:
+    """Return the shape of an array; symbols have none."""
+    shape = getattr(x, "shape", None)
+    return shape if isinstance(shape, tuple) else None
+
+
+def _extreme_gradient(name: str) -> Callable[..., list[Any]]:
+    def gradient(ctx: Any, g: Any) -> list[Any]:
+        x, y = ctx.inputs[0], ctx.outputs[0]
+        shape = _known_shape(x)
+        if shape is None:
+            return [getattr(F, name)(g, x, y, **_given(ctx.attrs))]
+        # With the shape at hand two passes of the vector loops do it, on views with the reduced axes kept.
+        kept = _kept_shape(ctx.attrs, shape)
+        return [F.broadcast_mul(F.broadcast_equal(x, y.reshape(kept)), g.reshape(kept))]
+
+    return gradient
+
+
 def _mean_gradient(ctx: Any, g: Any) -> list[Any]:
     x = ctx.inputs[0]
-    shape = getattr(x, "shape", None)
-    if isinstance(shape, tuple):
+    shape = _known_shape(x)
+    if shape is not None:
         # With the shape at hand the division is done on the small side and the spreading by the copy loop.
         small = F._mul_scalar(g, scalar=1 / max(_count(ctx.attrs, shape), 1), is_int=False)
         return [F._backward_sum(small, x, **_given(ctx.attrs))]
@@ -239,6 +258,7 @@ _reduce_operator(
     "max",
     _extreme(np.max, _lowest),
     "Maximum over axes; every place that holds it gets the whole gradient.",
+    gradient=_extreme_gradient("_backward_max"),
     saves="io",
     aliases=("max_axis",),
     examples=_EXAMPLE.format(name="max", result="[2.0, 4.0]"),
@@ -247,6 +267,7 @@ _reduce_operator(
     "min",
     _extreme(np.min, _highest),
     "Minimum over axes; every place that holds it gets the whole gradient.",
+    gradient=_extreme_gradient("_backward_min"),
     saves="io",
     aliases=("min_axis",),
 )
@@ -316,6 +337,13 @@ def _norm(attrs: Any, ins: Sequence[Array], outs: Sequence[Array]) -> None:
 
 
 def _norm_gradient(ctx: Any, g: Any) -> list[Any]:
+    x, y = ctx.inputs[0], ctx.outputs[0]
+    shape = _known_shape(x)
+    if shape is not None and ctx.attrs.out_dtype is None:
+        kept = _kept_shape(ctx.attrs, shape)
+        if ctx.attrs.ord == 1:
+            return [F.broadcast_mul(F.sign(x), g.reshape(kept))]
+        return [F.broadcast_mul(x, F.elemwise_div(g, y).reshape(kept))]
     return [F._backward_norm(g, ctx.inputs[0], ctx.outputs[0], **_given(ctx.attrs))]
 
 
