@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import rules
+from .copies import Plan, View, native, same_elements
+from .cpu.sequence import builder
 from .functions import F
 from .registry import Bool, Float, Int, operator
 
@@ -47,6 +49,12 @@ def _time_first(attrs: Any, array: np.ndarray) -> np.ndarray:
     return array.swapaxes(0, 1) if attrs.axis == 1 else array
 
 
+def _without_lengths(planner: Callable[[Any, Shapes, Shapes], Plan]) -> Callable[[Any, Any, Any], Any]:
+    """Return a builder for calls in which all sequences have full length: plain copies."""
+    build = native(planner)
+    return lambda attrs, in_specs, out_specs: None if attrs.use_sequence_length else build(attrs, in_specs, out_specs)
+
+
 # ---- mask --------------------------------------------------------------------------------------------------------------
 
 
@@ -77,6 +85,7 @@ operator(
     gradient=_mask_gradient,
     saves="i",
     inplace=((0, 0),),
+    cpu=(builder("mask"), _without_lengths(same_elements)),
     numpy=_mask,
     input_docs=_DOCS,
     doc="""Overwrite everything behind the end of each sequence with one value.""",
@@ -96,6 +105,12 @@ def _last_places(attrs: Any, data: np.ndarray, lengths: np.ndarray) -> tuple[np.
 def _last(attrs: Any, ins: Arrays, outs: Arrays) -> None:
     data = _time_first(attrs, ins[0])
     outs[0][...] = data[_last_places(attrs, data, ins[1])] if attrs.use_sequence_length else data[-1]
+
+
+def _last_plan(attrs: Any, ins: Shapes, outs: Shapes) -> Plan:
+    time = ins[0][attrs.axis]
+    target = View.of(0, outs[0]).repeat(attrs.axis, 1)
+    return Plan([(View.of(0, ins[0]).cut(attrs.axis, time - 1, 1), target)])
 
 
 def _backward_last(attrs: Any, ins: Arrays, outs: Arrays) -> None:
@@ -128,6 +143,7 @@ operator(
         *([None] * ctx.attrs.use_sequence_length),
     ],
     saves="i",
+    cpu=(builder("last"), _without_lengths(_last_plan)),
     numpy=_last,
     input_docs=_DOCS,
     doc="""Take the last element of each sequence.""",
@@ -145,6 +161,7 @@ operator(
         *([None] * (1 + ctx.attrs.use_sequence_length)),
     ],
     saves="i",
+    cpu=(builder("backward_last"),),
     numpy=_backward_last,
     input_docs=_DOCS,
     doc="""Gradient of SequenceLast: zeros but for the last elements.""",
@@ -164,6 +181,11 @@ def _reverse(attrs: Any, ins: Arrays, outs: Arrays) -> None:
     outs[0][...] = data[source, np.arange(data.shape[1])]
 
 
+def _reverse_plan(attrs: Any, ins: Shapes, outs: Shapes) -> Plan:
+    time = ins[0][0]
+    return Plan([(View.of(0, ins[0]).cut(0, max(time - 1, 0), time, -1), View.of(0, outs[0]))])
+
+
 def _reverse_gradient(ctx: Any, out_grad: Any) -> list:
     if not ctx.attrs.use_sequence_length:
         return [F.SequenceReverse(out_grad)]
@@ -180,6 +202,7 @@ operator(
     dtype=rules.first_dtype,
     gradient=_reverse_gradient,
     saves="i",
+    cpu=(builder("reverse"), _without_lengths(_reverse_plan)),
     numpy=_reverse,
     input_docs=_DOCS,
     doc="""Reverse the order of time within the length of each sequence; what lies behind stays.""",

@@ -12,6 +12,33 @@
 namespace weft {
 namespace {
 
+template <class T>
+void convert(const void* source, int64_t count, int64_t* target) {
+  const T* values = static_cast<const T*>(source);
+  for (int64_t i = 0; i < count; ++i) target[i] = static_cast<int64_t>(values[i]);
+}
+
+}  // namespace
+
+void read_indices(const void* source, int type, int64_t count, int64_t* target) {
+  switch (type) {
+    case kFloat32: return convert<float>(source, count, target);
+    case kFloat64: return convert<double>(source, count, target);
+    case kUint8: return convert<uint8_t>(source, count, target);
+    case kBool: return convert<uint8_t>(source, count, target);
+    case kInt32: return convert<int32_t>(source, count, target);
+    case kInt8: return convert<int8_t>(source, count, target);
+    case kInt64: return convert<int64_t>(source, count, target);
+    default: {
+      const uint16_t* halves = static_cast<const uint16_t*>(source);
+      for (int64_t i = 0; i < count; ++i)
+        target[i] = static_cast<int64_t>(half_to_float(halves[i]));
+    }
+  }
+}
+
+namespace {
+
 constexpr int64_t kGrain = 1 << 15;  // items a core is woken for
 
 // --- indices ------------------------------------------------------------------------------------
@@ -33,29 +60,6 @@ class Indices {
   std::unique_ptr<int64_t[]> heap_;
   int64_t* values_;
 };
-
-template <class T>
-void convert(const void* source, int64_t count, int64_t* target) {
-  const T* values = static_cast<const T*>(source);
-  for (int64_t i = 0; i < count; ++i) target[i] = static_cast<int64_t>(values[i]);
-}
-
-void read_indices(const void* source, int type, int64_t count, int64_t* target) {
-  switch (type) {
-    case kFloat32: return convert<float>(source, count, target);
-    case kFloat64: return convert<double>(source, count, target);
-    case kUint8: return convert<uint8_t>(source, count, target);
-    case kBool: return convert<uint8_t>(source, count, target);
-    case kInt32: return convert<int32_t>(source, count, target);
-    case kInt8: return convert<int8_t>(source, count, target);
-    case kInt64: return convert<int64_t>(source, count, target);
-    default: {
-      const uint16_t* halves = static_cast<const uint16_t*>(source);
-      for (int64_t i = 0; i < count; ++i)
-        target[i] = static_cast<int64_t>(half_to_float(halves[i]));
-    }
-  }
-}
 
 // Brings indices into [0, size) as `mode` says; non-zero with a message when they cannot be.
 int bound_indices(int64_t* indices, int64_t count, int64_t size, int mode, const char* name,

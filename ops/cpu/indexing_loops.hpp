@@ -55,4 +55,7 @@ Kernel* make_where(int64_t count, int64_t block, int item_bytes, int condition_t
 Kernel* make_where_gradient(int64_t count, int64_t block, int item_bytes, int condition_type,
                             double cost_ns);
 
+// Converts `count` indices of any number type.
+void read_indices(const void* source, int type, int64_t count, int64_t* target);
+
 }  // namespace weft

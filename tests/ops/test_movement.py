@@ -343,3 +343,33 @@ def test_second_gradient(name):
             return mx.autograd.grad(total, [x], create_graph=True)[0]
 
     check_gradient(slope, [np.random.uniform(0.5, 1.0, shape)])
+
+
+# ---- sequences -----------------------------------------------------------------------------------------
+
+
+@every_number
+@pytest.mark.parametrize("lengths", DTYPES)
+@pytest.mark.parametrize("shape", [(4, 3, 2), (4, 3), (70, 30, 40)])
+def test_sequences(dtype, lengths, shape):
+    data = counting(*shape, dtype=dtype)
+    for axis in (0, 1):
+        given = np.random.randint(1, shape[axis] + 1, shape[1 - axis]).astype(lengths)
+        values = {"use_sequence_length": True, "axis": axis}
+        masked = both_run("SequenceMask", {**values, "value": 7}, [data, given])
+        time_first = masked if axis == 0 else masked.swapaxes(0, 1)
+        for number, length in enumerate(given.astype(int)):
+            assert (time_first[length:, number] == 7).all()
+        last = both_run("SequenceLast", values, [data, given])
+        both_run("_backward_SequenceLast", values, [last, data, given])
+        if axis == 0:
+            turned = both_run("SequenceReverse", values, [data, given])
+            equal(both_run("SequenceReverse", values, [turned, given]), data)
+        both_run("SequenceMask", {"axis": axis}, [data])
+        both_run("SequenceLast", {"axis": axis}, [data])
+    equal(both_run("SequenceReverse", {}, [data]), data[::-1])
+
+
+def test_sequence_without_last_element():
+    with pytest.raises(MXNetError, match=r"not in \[1, 2\]"):
+        mx.nd.SequenceLast(mx.nd.ones((2, 3, 4)), mx.nd.array([1, 2, 0]), use_sequence_length=True).asnumpy()
