@@ -248,3 +248,57 @@ def test_grids(r):
 )
 def test_correlation(r, params):
     check("Correlation", [r(1, 2, 6, 5), r(1, 2, 6, 5)], params)
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 3, 5, 7])
+@pytest.mark.parametrize("flatten", [True, False])
+def test_fully_connected_second_order(r, wanted, flatten):
+    params = {"num_hidden": 5, "flatten": flatten, "wanted": wanted}
+    weight = (5, 8 if flatten else 4)
+    head = (3, 5) if flatten else (3, 2, 5)
+    check("_backward_FullyConnected", [r(*head), r(3, 2, 4), r(*weight)], params, skip=unused(wanted), outputs=3)
+
+
+def unused(wanted):
+    """Inputs of the backward operator that the wanted gradients do not depend on: (out_grad, data, weight)."""
+    return tuple([] if wanted & 2 else [1]) + tuple([] if wanted & 1 else [2])
+
+
+@pytest.mark.parametrize("name", ["Convolution", "Deconvolution"])
+@pytest.mark.parametrize("wanted", [1, 2, 4, 7])
+def test_convolution_second_order(r, name, wanted):
+    params = {"kernel": (3, 2), "stride": (2, 1), "pad": (1, 0), "num_filter": 4, "num_group": 2, "no_bias": False}
+    data, weight = (2, 4, 5, 4), (4, 2, 3, 2)
+    head = reference.run(name, [r(*data), r(*weight), r(4)], params)[0].shape
+    inputs = [r(*head), r(*data), r(*weight)]
+    check(f"_backward_{name}", inputs, {**params, "wanted": wanted}, skip=unused(wanted), outputs=3)
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_layer_norm_second_order(r, axis):
+    # Mean and deviation are functions of the data, so the check goes through the forward call.
+    size = (2, 3, 4)[axis]
+    data, gamma, beta, head = r(2, 3, 4), r(size), r(size), r(2, 3, 4)
+    heads = [r(2, 3, 4), r(size), r(size)]
+    params = {"axis": axis, "eps": 0.1}
+
+    def first(head, data, gamma):
+        outputs = reference.run("LayerNorm", [data, gamma, beta], params)
+        inputs = [head, data, gamma, outputs[1], outputs[2]]
+        return inputs, reference.run("_backward_LayerNorm", inputs, params)
+
+    def total(*inputs):
+        return sum((h * o).sum() for h, o in zip(heads, first(*inputs)[1]))
+
+    values = [head, data, gamma]
+    found = reference.gradients("_backward_LayerNorm", first(*values)[0], heads, params)
+    for i, x in enumerate(values):
+        expected = np.zeros_like(x)
+        for place in np.ndindex(x.shape):
+            kept, sums = x[place], []
+            for sign in (1, -1):
+                x[place] = kept + sign * 1e-5
+                sums.append(total(*values))
+            x[place] = kept
+            expected[place] = (sums[0] - sums[1]) / 2e-5
+        np.testing.assert_allclose(found[i], expected, rtol=1e-5, atol=1e-6, err_msg=f"input {i}")
