@@ -79,7 +79,7 @@ def _softmax_forward(attrs, ins, outs):
         put(outs[0], softmax(data, _class_axis(attrs, data.ndim)))
     else:
         # MXNet's default sees each sample as one vector, even where there are several labels for each sample.
-        put(outs[0], softmax(data.reshape(len(data), -1), 1))
+        put(outs[0], softmax(data.reshape(len(data), math.prod(data.shape[1:])), 1))
 
 
 def _softmax_backward(attrs, ins, outs):

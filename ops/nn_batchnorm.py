@@ -112,7 +112,7 @@ def _forward(relu):
         axis = _axis(attrs, data.ndim)
         wide = _statistics_dtype(data.dtype)
         data = data.astype(wide, copy=False)
-        if _global(attrs):
+        if _global(attrs) or not data.size:
             mean, var = moving_mean, moving_var
         else:
             mean = data.mean(axis=_others(axis, data.ndim))

@@ -55,7 +55,8 @@ def _infer_inputs(attrs, shapes):
 
 def _matrix(attrs, data):
     """View data as (rows, features)."""
-    return data.reshape(data.shape[0], -1) if attrs.flatten else data.reshape(-1, data.shape[-1])
+    rows = data.shape[0] if attrs.flatten else math.prod(data.shape[:-1])
+    return data.reshape(rows, _depth(attrs, data.shape))
 
 
 def _forward(attrs, ins, outs):

@@ -201,6 +201,11 @@ _GROUP = (
 )
 
 
+def _rows(array, count):
+    """View an array as (batch, count, rest); unlike -1 this also works without elements."""
+    return array.reshape(array.shape[0], count, math.prod(array.shape[1:]) // max(1, count))
+
+
 def _group_shape(attrs, shapes):
     data = shapes[0]
     if len(data) < 3:
@@ -217,7 +222,7 @@ def _group_infer(attrs, shapes):
 
 
 def _grouped(attrs, array):
-    return array.reshape(array.shape[0], attrs.num_groups, -1)
+    return _rows(array, attrs.num_groups)
 
 
 def _group_forward(attrs, ins, outs):
@@ -297,7 +302,7 @@ def _instance_infer(attrs, shapes):
 
 def _instance_forward(attrs, ins, outs):
     data, gamma, beta = _wide(*ins)
-    rows = data.reshape(*data.shape[:2], -1)
+    rows = _rows(data, data.shape[1])
     mean = rows.mean(axis=2, keepdims=True)
     centered = rows - mean
     var = (centered * centered).mean(axis=2, keepdims=True)
@@ -308,7 +313,7 @@ def _instance_forward(attrs, ins, outs):
 
 def _instance_backward(attrs, ins, outs):
     grad, data, gamma, mean, var = _wide(*ins)
-    grad = grad.reshape(*data.shape[:2], -1)
+    grad = _rows(grad, data.shape[1])
     invstd = 1 / np.sqrt(var + attrs.eps)[:, :, None]
     normal = (data.reshape(grad.shape) - mean[:, :, None]) * invstd
     put(outs[0], _normal_gradient(grad * gamma[:, None], normal, invstd, 2))

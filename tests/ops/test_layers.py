@@ -97,3 +97,31 @@ def test_dropout_of_everything_and_of_nothing():
     with autograd.record():
         assert (nd.Dropout(nd.ones((3, 4)), p=0).asnumpy() == 1).all()
         assert (nd.Dropout(nd.ones((3, 4)), p=1).asnumpy() == 0).all()
+
+
+EMPTY = {
+    "FullyConnected": (lambda x: nd.FullyConnected(x, nd.ones((2, 48)), nd.zeros(2), num_hidden=2), (0, 2)),
+    "Convolution": (lambda x: nd.Convolution(x, nd.ones((2, 3, 2, 2)), nd.zeros(2), kernel=(2, 2), num_filter=2), (0, 2, 3, 3)),
+    "Deconvolution": (lambda x: nd.Deconvolution(x, nd.ones((3, 2, 2, 2)), kernel=(2, 2), num_filter=2), (0, 2, 5, 5)),
+    "Pooling": (lambda x: nd.Pooling(x, kernel=(2, 2)), (0, 3, 3, 3)),
+    "softmax": (lambda x: nd.softmax(x, axis=1), (0, 3, 4, 4)),
+    "BatchNorm": (lambda x: nd.BatchNorm(x, nd.ones(3), nd.zeros(3), nd.zeros(3), nd.ones(3)), (0, 3, 4, 4)),
+    "LayerNorm": (lambda x: nd.LayerNorm(x, nd.ones(4), nd.zeros(4)), (0, 3, 4, 4)),
+    "GroupNorm": (lambda x: nd.GroupNorm(x, nd.ones(3), nd.zeros(3), num_groups=3), (0, 3, 4, 4)),
+    "InstanceNorm": (lambda x: nd.InstanceNorm(x, nd.ones(3), nd.zeros(3)), (0, 3, 4, 4)),
+    "Dropout": (lambda x: nd.Dropout(x, mode="always"), (0, 3, 4, 4)),
+    "SoftmaxOutput": (lambda x: nd.SoftmaxOutput(x, nd.zeros((0, 4, 4)), multi_output=True), (0, 3, 4, 4)),
+    "UpSampling": (lambda x: nd.UpSampling(x, scale=2, sample_type="nearest"), (0, 3, 8, 8)),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_batches_without_samples(name):
+    function, shape = EMPTY[name]
+    x = nd.zeros((0, 3, 4, 4))
+    x.attach_grad()
+    with autograd.record():
+        y = function(x)
+    y.backward()
+    assert y.asnumpy().shape == shape
+    assert x.grad.asnumpy().shape == x.shape
