@@ -191,7 +191,7 @@ def _regression_backward(slope):
     return kernel
 
 
-def _declare_regression(name, backward, aliases, forward, slope, doc):
+def _declare_regression(name, backward, aliases, forward, slope, builders, doc):
     def kernel(attrs, ins, outs):
         put(outs[0], forward(_wide(ins[0])[0]))
 
@@ -207,6 +207,7 @@ def _declare_regression(name, backward, aliases, forward, slope, doc):
             getattr(F, backward)(grad, ctx.outputs[0], ctx.inputs[1], grad_scale=ctx.attrs.grad_scale),
             None,
         ],
+        cpu=(native(builders[0], "losses"),),
         numpy=kernel,
         cost=_cost,
         doc=doc,
@@ -223,6 +224,7 @@ def _declare_regression(name, backward, aliases, forward, slope, doc):
         params=_REGRESSION,
         shape=lambda attrs, shapes: [shapes[1]],
         dtype=float_dtypes,
+        cpu=(native(builders[1], "losses"),),
         numpy=_regression_backward(slope),
         cost=_cost,
         doc=f"""Gradient of the loss that {name} stands for.""",
@@ -236,6 +238,7 @@ _declare_regression(
     ("_sparse_LinearRegressionOutput",),
     lambda x: x,
     lambda out, label: out - label,
+    ("pass_data", "backward_difference"),
     """Return the data; the gradient is that of the squared error, ``(data - label) / outputs per sample``.""",
 )
 _declare_regression(
@@ -244,6 +247,7 @@ _declare_regression(
     ("_sparse_MAERegressionOutput",),
     lambda x: x,
     lambda out, label: np.where(out > label, 1, -1).astype(out.dtype),
+    ("pass_data", "backward_sign"),
     """Return the data; the gradient is that of the absolute error, ``1`` where data exceeds the
     label and ``-1`` elsewhere, divided by the outputs per sample.""",
 )
@@ -253,6 +257,7 @@ _declare_regression(
     ("_sparse_LogisticRegressionOutput",),
     sigmoid,
     lambda out, label: out - label,
+    ("sigmoid_data", "backward_difference"),
     """Return the sigmoid of the data; the gradient is that of the logistic loss, ``(sigmoid(data) - label) / outputs per
     sample``.""",
 )
@@ -297,6 +302,7 @@ operator(
         backward_call("_backward_SVMOutput", [grad, ctx.outputs[0], ctx.inputs[1]], ctx.attrs),
         None,
     ],
+    cpu=(native("pass_data", "losses"),),
     numpy=lambda attrs, ins, outs: put(outs[0], ins[0]),
     cost=_cost,
     doc="""Return the data; the gradient is that of the one-against-all hinge loss or its square.""",
@@ -308,6 +314,7 @@ operator(
     params=_SVM,
     shape=lambda attrs, shapes: [shapes[1]],
     dtype=float_dtypes,
+    cpu=(native("backward_svm_output", "losses"),),
     numpy=_svm_backward,
     cost=_cost,
     doc="""Gradient of the hinge loss that SVMOutput stands for.""",
@@ -345,6 +352,7 @@ operator(
     dtype=float_dtypes,
     gradient=lambda ctx, grad: [backward_call("_backward_MakeLoss", [grad, ctx.inputs[0]], ctx.attrs)],
     saves="i",
+    cpu=(native("pass_data", "losses"),),
     numpy=lambda attrs, ins, outs: put(outs[0], ins[0]),
     doc="""Return the data and make it a loss: its gradient is ``grad_scale``, whatever the gradient of the output.""",
     examples="""
@@ -359,6 +367,7 @@ operator(
     params=_MAKE,
     shape=lambda attrs, shapes: [shapes[1]],
     dtype=float_dtypes,
+    cpu=(native("backward_make_loss", "losses"),),
     numpy=_make_backward,
     doc="""Gradient of MakeLoss.""",
 )
@@ -400,6 +409,7 @@ operator(
     dtype=float_dtypes,
     gradient=lambda ctx, grad: [F._backward_softmax_cross_entropy(grad, ctx.inputs[0], ctx.inputs[1]), None],
     saves="i",
+    cpu=(native("entropy", "losses"),),
     numpy=_entropy_forward,
     cost=_cost,
     doc="""Total cross entropy between the softmax of the rows of data and the classes in label, one number.""",
@@ -415,6 +425,7 @@ operator(
     inputs=("out_grad", "data", "label"),
     shape=lambda attrs, shapes: [shapes[1]],
     dtype=float_dtypes,
+    cpu=(native("backward_entropy", "losses"),),
     numpy=_entropy_backward,
     cost=_cost,
     doc="""Gradient of softmax_cross_entropy in its data.""",

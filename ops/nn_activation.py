@@ -200,9 +200,9 @@ def _leaky_backward(attrs, ins, outs):
     if kind == "rrelu":
         return put(outs[0], grad * np.where(data > 0, 1, rest[0]))
     view = _gamma_view(rest[0].shape, data.shape)
-    put(outs[0], grad * np.where(data > 0, 1, rest[0].reshape(view)))
+    put(outs[0], grad * np.where(data <= 0, rest[0].reshape(view), 1))
     shared = tuple(i for i, n in enumerate(view) if n == 1)
-    return put(outs[1], np.where(data > 0, 0, grad * data).sum(axis=shared, keepdims=True))
+    return put(outs[1], np.where(data <= 0, grad * data, 0).sum(axis=shared, keepdims=True))
 
 
 def _leaky_gradient(ctx, out_grad, *hidden):
@@ -276,7 +276,7 @@ operator(
     num_outputs=_leaky_backward_outputs,
     gradient=_leaky_second,
     saves="i",
-    cpu=(native("backward_leaky_relu", "nn"),),
+    cpu=(native("backward_leaky_relu", "nn"), native("backward_prelu", "losses")),
     numpy=_leaky_backward,
     doc="""Gradient of LeakyReLU in its data and, for prelu, in gamma.""",
     input_docs={"gamma": "Slopes of prelu.", "mask": "Slopes rrelu drew."},

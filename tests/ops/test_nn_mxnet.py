@@ -7,6 +7,8 @@ import pathlib
 import numpy as np
 import pytest
 
+import weft as mx
+
 _here = pathlib.Path(__file__).parent
 _spec = importlib.util.spec_from_file_location("weft_nn_reference", _here / "nn_reference.py")
 reference = importlib.util.module_from_spec(_spec)
@@ -51,3 +53,26 @@ def test_reference_kernels_answer_like_mxnet(case):
         np.testing.assert_allclose(found[i], expected, **tolerance(case), err_msg=f"gradient of input {i}")
     for i, expected in zip(case["aux"], stored(number, "aux", case["aux"])):
         np.testing.assert_allclose(inputs[i], expected, **tolerance(case), err_msg=f"auxiliary input {i}")
+
+
+@pytest.mark.parametrize("case", CASES, ids=title)
+def test_functions_answer_like_mxnet(case):
+    number, case = case
+    inputs = [mx.nd.array(x, dtype=x.dtype) for x in stored(number, "in", case["inputs"])]
+    for i in case["grads"]:
+        inputs[i].attach_grad()
+    name = case["name"]
+    function = getattr(mx.nd.contrib, name[9:]) if name.startswith("_contrib_") else getattr(mx.nd, name)
+    with mx.autograd.record(train_mode=case["train"]):
+        outputs = function(*inputs, **case["params"])
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    for found, expected in zip(outputs, stored(number, "out", case["outputs"]), strict=True):
+        np.testing.assert_allclose(found.asnumpy(), expected, **tolerance(case))
+    if not case["grads"]:
+        return
+    heads = [mx.nd.array(h, dtype=h.dtype) for h in stored(number, "head", case["outputs"])]
+    mx.autograd.backward(outputs, heads, train_mode=case["train"])
+    for i, expected in zip(case["grads"], stored(number, "grad", case["grads"])):
+        np.testing.assert_allclose(inputs[i].grad.asnumpy(), expected, **tolerance(case), err_msg=f"gradient of input {i}")
+    for i, expected in zip(case["aux"], stored(number, "aux", case["aux"])):
+        np.testing.assert_allclose(inputs[i].asnumpy(), expected, **tolerance(case), err_msg=f"auxiliary input {i}")
