@@ -9,14 +9,8 @@
 
 from __future__ import annotations
 
-import argparse
-import os
-import statistics
-import sys
-import time
-
 import numpy as np
-from sides import Side, serve
+from training import compare
 
 SIZES = (784, 256, 128, 10)
 BATCH = 64
@@ -98,45 +92,5 @@ def torch_trainer():
 TRAINERS = {"weft": weft_trainer, "torch": torch_trainer}
 
 
-def answer_with(name):
-    """Return what answers a number of steps with the seconds they took and the last loss."""
-    run = TRAINERS[name]()
-    run(20)
-
-    def answer(steps):
-        begin = time.perf_counter()
-        loss = run(steps)
-        return time.perf_counter() - begin, loss
-
-    return answer
-
-
-def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer-python", default=os.environ.get("WEFT_BENCH_TORCH_PYTHON"))
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--serve", choices=TRAINERS, help=argparse.SUPPRESS)
-    options = parser.parse_args(argv)
-    if options.serve:
-        return serve(answer_with(options.serve))
-    pythons = {"weft": sys.executable}
-    if options.peer_python:
-        pythons["torch"] = options.peer_python
-    sides = [Side(name, python, __file__) for name, python in pythons.items()]
-    rates = {name: [] for name in pythons}
-    for _ in range(options.rounds):
-        for side in sides:
-            seconds, loss = side.ask(options.steps)
-            rates[side.name].append(options.steps * BATCH / seconds)
-    for side in sides:
-        side.close()
-        rate, best = statistics.median(rates[side.name]), max(rates[side.name])
-        print(f"{side.name:6} {rate:10,.0f} samples/s (best {best:,.0f}), {BATCH / rate * 1e6:7.0f} us a step, last loss {loss:.4f}")
-    if len(sides) == 2:
-        ratio = statistics.median(a / b for a, b in zip(*rates.values()))
-        print(f"weft / torch: {ratio:.2f} (target 1.3)")
-
-
 if __name__ == "__main__":
-    main()
+    compare(__file__, TRAINERS, BATCH, __doc__.splitlines()[0])

@@ -167,12 +167,8 @@ class Bare:
         if kind == "forward":
             return [self.runner(forward, (SRC, WEIGHTS, DST))]
         rest = (*window, forward, self.attributes)
-        by_data = self.make(
-            "convolution_backward_data_primitive_desc_create", self.engine, DIRECT, data, weight, result, *rest
-        )
-        by_weights = self.make(
-            "convolution_backward_weights_primitive_desc_create", self.engine, DIRECT, data, weight, None, result, *rest
-        )
+        by_data = self.make("convolution_backward_data_primitive_desc_create", self.engine, DIRECT, data, weight, result, *rest)
+        by_weights = self.make("convolution_backward_weights_primitive_desc_create", self.engine, DIRECT, data, weight, None, result, *rest)
         return [
             self.runner(by_data, (DIFF_SRC, WEIGHTS, DIFF_DST)),
             self.runner(by_weights, (SRC, DIFF_WEIGHTS, DIFF_DST)),
