@@ -154,7 +154,7 @@ def _embedding_gradient(ctx: Any, out_grad: Any) -> list:
 
 operator(
     "Embedding",
-    aliases=("_npx_embedding", "_sparse_Embedding"),
+    aliases=("_npx_embedding", "_sparse_Embedding", "_contrib_SparseEmbedding"),
     inputs=("data", "weight"),
     params=_EMBEDDING_PARAMS,
     shape=_embedding_shape,

@@ -11,7 +11,7 @@ leave_out(
     "works on sparse CSR graphs only; DGL carries its own implementation",
 )
 leave_out(
-    ("_sparse_retain", "_sparse_adagrad_update", "_contrib_group_adagrad_update", "_contrib_SparseEmbedding"),
+    ("_sparse_retain", "_sparse_adagrad_update"),
     "needs row-sparse storage, which weft does not have",
 )
 leave_out(("cast_storage", "_sparse_cast_storage"), "converts between storage types; weft arrays are dense")

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import rules
 from .cpu.optimizer import builder
-from .registry import Bool, Float, Floats, Int, Param, Shape, leave_out, operator
+from .registry import Bool, Float, Floats, Int, Param, Shape, operator
 
 Arrays = Sequence[np.ndarray]
 Shapes = Sequence[tuple[int, ...]]
@@ -726,5 +726,3 @@ operator(
     input_docs={"data": "Arrays to fill with zeros."},
     doc="""Fill arrays with zeros in place.""",
 )
-
-leave_out("_sparse_adagrad_update", "works on row-sparse gradients only, and weft has no sparse storage")
