@@ -8,7 +8,7 @@ cimport cython
 from cpython.ref cimport Py_REFCNT
 from libc.stdint cimport int64_t
 
-from .array cimport NDArray, Spec, TapeNode, share
+from .array cimport NDArray, Spec, TapeNode, new_array, share
 
 from .dispatch import OpFunction, clear_node, function, is_recording, is_training, set_recording, set_training
 from .errors import MXNetError
@@ -33,14 +33,16 @@ cdef class GradientContext:
 
 cdef object _add = None
 cdef object _copy = None
+cdef object _copyto = None
 cdef object _zeros = None
 cdef object _ones = None
 
 
 cdef int load_functions() except -1:
-    global _add, _copy, _zeros, _ones
+    global _add, _copy, _copyto, _zeros, _ones
     _add = function("elemwise_add")
     _copy = function("_copy")
+    _copyto = function("_copyto")
     _zeros = function("_zeros")
     _ones = function("_ones")
     return 0
@@ -68,6 +70,10 @@ cdef dict collect(list roots):
 
 cdef int accumulate(dict pending, TapeNode node, int index, object gradient) except -1:
     cdef list slots = <list>pending[node]
+    cdef object device = node.context if node.context is not None else node.grad.ctx_ if node.grad is not None else None
+    if device is not None and (<NDArray>gradient).ctx_ is not device:
+        # Back over a copy between devices.
+        gradient = _copyto(gradient, out=new_array((<NDArray>gradient).spec, device))
     present = slots[index]
     slots[index] = gradient if present is None else _add(present, gradient)
     return 0

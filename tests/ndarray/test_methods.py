@@ -136,6 +136,21 @@ def test_gradients_through_copies_and_devices():
     assert array.grad.asnumpy().tolist() == [5, 5]
 
 
+@pytest.mark.parametrize("device", [mx.cpu(1), mx.simulated(0)])
+def test_gradients_cross_devices(device):
+    array, weight = nd.array([[1, 2]]), nd.array([[3, 4]], ctx=device)
+    array.attach_grad()
+    weight.attach_grad()
+    with autograd.record():
+        loss = (array.as_in_context(device) * weight).sum(axis=1) * weight[0, 0]
+        total = loss.as_in_context(mx.cpu()) * array[0]
+    total.backward()
+    assert array.grad.context == mx.cpu()
+    assert weight.grad.context == device
+    np.testing.assert_allclose(array.grad.asnumpy(), [[33 + 27, 33 + 36]])
+    np.testing.assert_allclose(weight.grad.asnumpy(), [[9 + 33, 18]])
+
+
 def test_conversion_to_python():
     one, whole = nd.array([2.5]), nd.array([7], dtype="int32")
     assert (float(one), int(one), bool(one), one.asscalar(), one.item()) == (2.5, 2, True, 2.5, 2.5)
