@@ -47,8 +47,12 @@ def _normal(rng: np.random.Generator, out: Array, loc: Any, scale: Any) -> Array
 
 
 def _gamma(rng: np.random.Generator, out: Array, alpha: Any, beta: Any) -> Array:
-    _require(np.all(np.asarray(alpha) > 0), "alpha", alpha, "greater than 0")
-    _require(np.all(np.asarray(beta) > 0), "beta", beta, "greater than 0")
+    # As in MXNet a single parameter must be positive, while in arrays 0 stands for the distribution at 0.
+    if np.ndim(alpha) == 0:
+        _require(alpha > 0, "alpha", alpha, "greater than 0")
+        _require(beta > 0, "beta", beta, "greater than 0")
+    _require(np.all(np.asarray(alpha) >= 0), "alpha", alpha, "not negative")
+    _require(np.all(np.asarray(beta) >= 0), "beta", beta, "not negative")
     return rng.gamma(np.asarray(alpha, np.float64), np.asarray(beta, np.float64), out.shape)
 
 

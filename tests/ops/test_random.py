@@ -52,6 +52,11 @@ def test_half_precision_and_defaults():
     assert dispatch.function("_sample_uniform")(mx.nd.array([0.0, 5.0]), mx.nd.array([1.0, 6.0])).shape == (2,)
 
 
+def test_gamma_of_zero_in_an_array_is_zero():
+    drawn = mx.nd.sample_gamma(mx.nd.array([0.0, 2.0]), mx.nd.array([1.0, 1.0]), shape=(5,)).asnumpy()
+    assert not drawn[0].any() and drawn[1].all()
+
+
 def test_uniform_stays_below_its_upper_bound():
     for dtype in ("float32", "float64"):
         values = mx.nd.random.uniform(0, 1e-3, shape=(N,), dtype=dtype).asnumpy()
