@@ -15,7 +15,8 @@ namespace dnnl {
 namespace {
 
 constexpr double kFlopsPerNs = 60;    // one core, roughly; only steers the splitting
-constexpr double kChunkNs = 40000;    // images are grouped up to this much work
+constexpr double kSerialNs = 40000;   // less work than this stays on one thread
+constexpr double kChunkNs = 120000;   // images are grouped up to this much work
 constexpr Dim kFewChannels = 4;       // oneDNN reads this few plain channels directly
 constexpr Dim kSmallPlane = 28 * 28;
 
@@ -178,11 +179,11 @@ ConvMap::ConvMap(const Convolution& layer, Direction direction, Operand source, 
   ns = image_ns * double(layer.batch);
   Dim cores = std::max(1, core_count());
   if (layer.batch == 1 && kind_ == ConvKind::kForward && layer.groups == 1 && cores > 1 &&
-      layer.out_channels % (8 * cores) == 0 && ns > 2 * kChunkNs) {
+      layer.out_channels % (8 * cores) == 0 && ns > 2 * kSerialNs) {
     parts_ = cores;
     geometry_.layer.out_channels /= parts_;
     geometry_.weight_shape[0] /= parts_;
-  } else if (ns <= kChunkNs) {
+  } else if (ns <= kSerialNs) {
     images_ = layer.batch;
   } else {
     images_ = std::max<Dim>(1, std::min<Dim>(Dim(kChunkNs / image_ns), (layer.batch + cores - 1) / cores));
@@ -298,7 +299,7 @@ class ChannelSums : public Stage {
   bool run(const RunArgs* args) const override {
     Run run{this, static_cast<const float*>(values_.address(args)),
             static_cast<float*>(sums_.address(args))};
-    Dim grain = std::max<Dim>(1, Dim(double(channels_) * kChunkNs / std::max(ns, 1.0)));
+    Dim grain = std::max<Dim>(1, Dim(double(channels_) * kSerialNs / std::max(ns, 1.0)));
     parallel_for(channels_, grain, &run_channels, &run);
     return true;
   }

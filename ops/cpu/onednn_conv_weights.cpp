@@ -12,7 +12,8 @@ namespace {
 
 enum Base { kData, kGrad, kPartial, kResult, kLocal, kBases };
 
-constexpr double kSmallNs = 40000;  // less work than this stays on one thread
+constexpr double kSerialNs = 80000;  // less work than this stays on one thread
+constexpr double kChunkNs = 120000;  // images are grouped up to this much work
 constexpr Dim kAddGrain = 16384;    // values
 constexpr Dim kMostPartial = 1 << 25;  // values that all ranges together may sum into
 
@@ -69,7 +70,7 @@ ConvWeights::ConvWeights(const Convolution& layer, Operand data, Operand out_gra
       chunk_(kLocal), single_(kLocal), finish_(kLocal) {
   double image_ns = geometry_.image_ns();
   ns = image_ns * double(layer.batch);
-  ranges_ = ns < 2 * kSmallNs ? 1 : std::min<Dim>(layer.batch, std::max(1, core_count()));
+  ranges_ = ns < kSerialNs ? 1 : std::min<Dim>(layer.batch, std::max(1, core_count()));
   Dim values = Dim(Desc::plain(geometry_.weight_shape).bytes() / sizeof(float));
   ranges_ = std::max<Dim>(1, std::min(ranges_, kMostPartial / values));
   per_range_ = (layer.batch + ranges_ - 1) / ranges_;
@@ -78,7 +79,7 @@ ConvWeights::ConvWeights(const Convolution& layer, Operand data, Operand out_gra
   // whose rearranged values still lie in the cache.
   images_ = layout_ == Layout::kPlain
                 ? per_range_
-                : std::max<Dim>(1, std::min<Dim>(per_range_, Dim(kSmallNs / image_ns)));
+                : std::max<Dim>(1, std::min<Dim>(per_range_, Dim(kChunkNs / image_ns)));
   build(&chunk_, images_, nullptr);
   if (per_range_ % images_ != 0 || layer.batch % per_range_ % images_ != 0)
     build(&single_, 1, &weights_);
