@@ -225,6 +225,15 @@ def detection():
         record("contrib.MultiBoxDetection", [chance, normal(3, 80), anchors], params, labels=(0, 1, 2))
 
 
+def deformable():
+    window = {"kernel": (3, 2), "num_filter": 4, "pad": (1, 1), "stride": (2, 1)}
+    offset = normal(2, 24, 3, 5)
+    record("contrib.DeformableConvolution", [normal(2, 4, 5, 4), offset, normal(4, 2, 3, 2), normal(4)],
+           {**window, "num_group": 2, "num_deformable_group": 2})
+    record("contrib.DeformableConvolution", [normal(2, 4, 5, 4), offset[:, :12], normal(4, 4, 3, 2)],
+           {**window, "no_bias": True})
+
+
 def attention():
     record("contrib.interleaved_matmul_selfatt_qk", [normal(5, 2, 24)], {"heads": 2})
     record("contrib.interleaved_matmul_selfatt_valatt", [normal(5, 2, 24), normal(4, 5, 5)], {"heads": 2})
@@ -233,7 +242,7 @@ def attention():
 
 
 if __name__ == "__main__":
-    for part in (layers, activations, norms, losses, recurrent, images, detection, attention):
+    for part in (layers, activations, norms, losses, recurrent, images, detection, attention, deformable):
         part()
     # One vector for all numbers: a zip entry for each array would cost more than the numbers.
     places, offset = {}, 0

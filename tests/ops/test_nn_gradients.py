@@ -302,3 +302,26 @@ def test_layer_norm_second_order(r, axis):
             x[place] = kept
             expected[place] = (sums[0] - sums[1]) / 2e-5
         np.testing.assert_allclose(found[i], expected, rtol=1e-5, atol=1e-6, err_msg=f"input {i}")
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_deformable_convolutions(r, groups):
+    params = {"kernel": (3, 2), "num_filter": 4, "pad": (1, 1), "stride": (2, 1)}
+    params |= {"num_group": groups, "num_deformable_group": groups}
+    weight = (4, 4 // groups, 3, 2)
+    window = 6 * groups
+    check("_contrib_DeformableConvolution", [r(2, 4, 5, 4), r(2, 2 * window, 3, 5), r(*weight), r(4)], params)
+    inputs = [r(2, 4, 5, 4), r(2, 2 * window, 3, 5), r(2, window, 3, 5), r(*weight), r(4)]
+    check("_contrib_ModulatedDeformableConvolution", inputs, params)
+    check("_contrib_ModulatedDeformableConvolution", inputs[:-1], {**params, "no_bias": True})
+
+
+def test_deformable_convolution_without_offsets_is_a_convolution(r):
+    params = {"kernel": (3, 3), "num_filter": 4, "pad": (1, 1)}
+    data, weight, bias = r(2, 3, 5, 4), r(4, 3, 3, 3), r(4)
+    expected = reference.run("Convolution", [data, weight, bias], params)[0]
+    offset, mask = np.zeros((2, 18, 5, 4)), np.ones((2, 9, 5, 4))
+    found = reference.run("_contrib_DeformableConvolution", [data, offset, weight, bias], params)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    found = reference.run("_contrib_ModulatedDeformableConvolution", [data, offset, mask, weight, bias], params)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
