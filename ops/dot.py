@@ -260,6 +260,8 @@ _declare(
 
 
 def _khatri_rao_shape(attrs: Any, shapes: Shapes) -> list:
+    if not shapes:
+        raise ValueError("needs at least one input")
     for index, shape in enumerate(shapes):
         if len(shape) != 2 or shape[1] != shapes[0][-1]:
             raise ValueError(f"input {index} has shape {tuple(shape)}, expected matrices with equally many columns")

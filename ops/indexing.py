@@ -359,7 +359,7 @@ def _scatter(add: bool) -> Callable[[Any, Arrays, Arrays], None]:
     return run
 
 
-_SCATTER_SHAPE = (Shape("shape", doc="Shape of the result."),)
+_SCATTER_SHAPE = (Shape("shape", low=0, doc="Shape of the result."),)
 
 operator(
     "gather_nd",

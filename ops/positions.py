@@ -22,7 +22,7 @@ _GRID = (Shape("shape", None, doc="Shape of the array that is indexed; its first
 
 
 def _grid(attrs: Any) -> tuple[int, ...]:
-    if not attrs.shape:
+    if not attrs.shape or any(size < 1 for size in attrs.shape[1:]):
         raise ValueError(f"shape={attrs.shape}: expected the shape of the array that is indexed")
     return attrs.shape
 

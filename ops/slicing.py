@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import rules
-from .copies import Plan, View, kernels
+from .copies import Plan, View, kernels, native
 from .functions import F
 from .registry import Bool, Enum, Float, Int, Shape, operator
 from .rules import normalize_axis
@@ -575,7 +576,7 @@ operator(
 _PAD_PARAMS = (
     Enum("mode", ("constant", "edge", "reflect"), doc="What is put around: a number, the edge value, the mirror image."),
     Shape("pad_width", low=0, doc="Width before and after each axis: (before_1, after_1, before_2, ...)."),
-    Float("constant_value", 0.0, doc="Number for mode constant."),
+    Float("constant_value", 0.0, dynamic=True, doc="Number for mode constant."),
 )
 
 
@@ -604,15 +605,33 @@ def _pad(attrs: Any, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> N
     outs[0][...] = np.pad(ins[0], _pad_pairs(attrs), attrs.mode, **options)
 
 
+def _pad_part(mode: str, view: View, axis: int, side: int, width: int) -> View:
+    """Return what is put before (side 0), in (1) or after (2) the data along an axis; ``width`` entries on the sides."""
+    size = view.shape[axis]
+    if side == 1:
+        return view
+    if mode == "reflect":
+        return view.cut(axis, width if side == 0 else size - 2, width, -1)
+    return view.cut(axis, 0 if side == 0 else size - 1, width, 0)
+
+
 def _pad_plan(attrs: Any, ins: Shapes, outs: Shapes) -> Plan:
+    """One copy for each part of the result: the sides and the middle of each axis, in all combinations."""
+    whole = View.of(0, outs[0])
     cuts = [Cut(axis, before, size) for axis, ((before, _), size) in enumerate(zip(_pad_pairs(attrs), ins[0]))]
-    return Plan([(View.of(0, ins[0]), _window(0, outs[0], cuts))], zero=(0,))
-
-
-def _pad_native(attrs: Any, in_specs: Any, out_specs: Any) -> Any:
-    if attrs.mode != "constant" or attrs.constant_value != 0:
-        return None
-    return kernels(_pad_plan)["cpu"][0](attrs, in_specs, out_specs)
+    if attrs.mode == "constant":
+        return Plan([(View.scalar(outs[0]), whole), (View.of(0, ins[0]), _window(0, outs[0], cuts))])
+    copies = []
+    for sides in itertools.product((0, 1, 2), repeat=len(ins[0]) - 2):
+        source, target = View.of(0, ins[0]), whole
+        for axis, side in enumerate(sides, 2):
+            before, after = _pad_pairs(attrs)[axis]
+            size = ins[0][axis]
+            begin, width = ((0, before), (before, size), (before + size, after))[side]
+            source = _pad_part(attrs.mode, source, axis, side, width)
+            target = target.cut(axis, begin, width)
+        copies.append((source, target))
+    return Plan(copies)
 
 
 def _pad_gradient(ctx: Any, out_grad: Any) -> list:
@@ -655,7 +674,7 @@ def _backward_pad_native(attrs: Any, in_specs: Any, out_specs: Any) -> Any:
         cuts = [Cut(a, pair[0], size) for a, (pair, size) in enumerate(zip(_pad_pairs(attrs), outs[0]))]
         return Plan([(_window(0, ins[0], cuts), View.of(0, outs[0]))])
 
-    return kernels(plan)["cpu"][0](attrs, in_specs, out_specs)
+    return native(plan)(attrs, in_specs, out_specs)
 
 
 def _backward_pad_gradient(ctx: Any, out_grad: Any) -> list:
@@ -671,7 +690,7 @@ operator(
     dtype=rules.float_dtype,
     gradient=_pad_gradient,
     saves="",
-    cpu=(_pad_native,),
+    cpu=(native(_pad_plan),),
     numpy=_pad,
     doc="""Pad images or volumes (batch, channel, [depth,] height, width) on all axes but the first two.""",
 )

@@ -143,12 +143,19 @@ def test_diagonals(dtype):
 def test_padding(mode):
     data = normal(1, 2, 4, 5).astype(np.float32)
     values = {"mode": mode, "pad_width": (0, 0, 0, 0, 1, 2, 3, 1)}
-    native = mode == "constant"
-    padded = both_run("Pad", values, [data], native=native)
+    padded = both_run("Pad", values, [data])
     equal(padded, np.pad(data, ((0, 0), (0, 0), (1, 2), (3, 1)), mode))
     heads = normal(*padded.shape).astype(np.float32)
-    gradient = both_run("_backward_Pad", values, [heads], native=native)
+    gradient = both_run("_backward_Pad", values, [heads], native=mode == "constant")
     assert np.isclose((gradient * data).sum(), (heads * padded).sum(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
+def test_padding_of_volumes(mode):
+    data = normal(2, 1, 3, 4, 5)
+    values = {"mode": mode, "pad_width": (0, 0, 0, 0, 2, 0, 0, 1, 3, 4), "constant_value": 2.5}
+    options = {"constant_values": 2.5} if mode == "constant" else {}
+    equal(both_run("Pad", values, [data]), np.pad(data, ((0, 0), (0, 0), (2, 0), (0, 1), (3, 4)), mode, **options))
 
 
 def test_views_reject_what_does_not_fit():
@@ -373,3 +380,27 @@ def test_sequences(dtype, lengths, shape):
 def test_sequence_without_last_element():
     with pytest.raises(MXNetError, match=r"not in \[1, 2\]"):
         mx.nd.SequenceLast(mx.nd.ones((2, 3, 4)), mx.nd.array([1, 2, 0]), use_sequence_length=True).asnumpy()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mx.nd.unravel_index(mx.nd.ones((2,)), shape=(4, 0)), "shape"),
+        (lambda: mx.nd.scatter_nd(mx.nd.ones((1,)), mx.nd.ones((2, 1)), shape=(-1, 2)), "entries >= 0"),
+        (lambda: mx.nd.transpose(mx.nd.ones((2, 2)), axes=(0, 5)), "out of bounds"),
+        (lambda: mx.nd.concat(mx.nd.ones((2, 2)), mx.nd.ones((2, 3)), dim=0), "input 1"),
+        (lambda: mx.nd.split(mx.nd.ones((2, 3)), num_outputs=2), "does not divide"),
+        (lambda: mx.nd.slice(mx.nd.ones((2, 3)), begin=(0,), end=(1,), step=(0,)), "cannot be 0"),
+        (lambda: mx.nd.slice_axis(mx.nd.ones((2, 3)), axis=1, begin=2, end=1), "begin=2"),
+        (lambda: mx.nd.pad(mx.nd.ones((2, 3)), mode="edge", pad_width=(0, 0)), "4 or 5"),
+        (lambda: mx.nd.pick(mx.nd.ones((2, 3)), mx.nd.ones((3,))), "index has shape"),
+        (lambda: mx.nd.where(mx.nd.ones((2,)), mx.nd.ones((3, 2)), mx.nd.ones((3, 2))), "condition has shape"),
+        (lambda: mx.nd.Embedding(mx.nd.ones((2,)), mx.nd.ones((3, 4)), input_dim=4, output_dim=4), "weight has shape"),
+        (lambda: mx.nd.tile(mx.nd.ones((4,)), reps=(10**30,)), "addressed"),
+        (lambda: mx.nd.one_hot(mx.nd.ones((4,)), depth=-1), "depth=-1"),
+        (lambda: mx.nd.im2col(mx.nd.ones((1, 1, 4, 4)), kernel=(5, 5)), "larger than"),
+    ],
+)
+def test_refused(call, message):
+    with pytest.raises(MXNetError, match=message):
+        call()
