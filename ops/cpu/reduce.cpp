@@ -183,8 +183,15 @@ void finish(const Reduce& kernel, uint64_t* totals, int64_t n, char* out) {
     if (kernel.root)
       for (int64_t j = 0; j < n; ++j) values[j] = std::sqrt(values[j]);
   } else if (kernel.mean && kernel.count) {
+    // The sum wraps in the array's own type before the division, as in MXNet.
     int64_t* values = reinterpret_cast<int64_t*>(totals);
-    for (int64_t j = 0; j < n; ++j) values[j] /= kernel.count;
+    const int unused = 64 - 8 * kernel.size;
+    const bool sign = kernel.type != DType::kUint8 && kernel.type != DType::kBool;
+    for (int64_t j = 0; j < n; ++j) {
+      const uint64_t top = static_cast<uint64_t>(values[j]) << unused;
+      values[j] = sign ? static_cast<int64_t>(top) >> unused : static_cast<int64_t>(top >> unused);
+      values[j] /= kernel.count;
+    }
   }
   char* args[2] = {reinterpret_cast<char*>(totals), out};
   const intptr_t elements = n, steps[2] = {8, kernel.out_size};
@@ -204,7 +211,18 @@ int64_t unit_outputs(const Reduce& kernel, int64_t unit, int64_t* width) {
 
 void whole_units(void* context, int64_t begin, int64_t end) {
   const Call& call = *static_cast<Call*>(context);
+  const Reduce& kernel = *call.kernel;
   uint64_t totals[kReduceColumns];
+  if (kernel.inner_reduced && kernel.reduced.empty()) {  // runs, one behind the other
+    for (int64_t first = begin; first < end; first += kReduceColumns) {
+      const int64_t count = std::min(kReduceColumns, end - first);
+      std::fill(totals, totals + count, kernel.start);
+      for (int64_t k = 0; k < count; ++k)
+        reduce_run(kernel, call.x + (first + k) * kernel.inner * kernel.size, kernel.inner, totals + k);
+      finish(kernel, totals, count, call.out + first * kernel.out_size);
+    }
+    return;
+  }
   for (int64_t unit = begin; unit < end; ++unit) {
     int64_t width;
     const int64_t at = unit_outputs(*call.kernel, unit, &width);

@@ -37,6 +37,18 @@ template <class T, class R> WEFT_INLINE Vec<T> step(Vec<T> partial, Vec<T> x) {
   return R::template Join<Vec<T>>::merge(partial, R::template element<T>(x));
 }
 
+// All lanes of a vector, joined in double as a tree.
+template <class R> WEFT_INLINE double join_lanes(Vec<double> x) {
+  using Wide = typename R::template Join<double>;
+  return Wide::merge(Wide::merge(x[0], x[1]), Wide::merge(x[2], x[3]));
+}
+template <class R> WEFT_INLINE double join_lanes(Vec<float> x) {
+  using Lanes = typename R::template Join<Vec<double>>;
+  typedef float Half __attribute__((vector_size(16)));
+  const Half low = __builtin_shufflevector(x, x, 0, 1, 2, 3), high = __builtin_shufflevector(x, x, 4, 5, 6, 7);
+  return join_lanes<R>(Lanes::merge(__builtin_convertvector(low, Vec<double>), __builtin_convertvector(high, Vec<double>)));
+}
+
 template <class T, class R> void run(const void* data, int64_t n, void* accumulator) {
   constexpr int lanes = SimdOf<T>::lanes;
   using Wide = typename R::template Join<double>;
@@ -52,8 +64,8 @@ template <class T, class R> void run(const void* data, int64_t n, void* accumula
     for (; i + lanes <= end; i += lanes) part[0] = step<T, R>(part[0], load<T>(x + i));
     // What is loaded behind the end is neutral.
     if (i < end) part[1] = step<T, R>(part[1], load_part<T>(x + i, end - i, T(R::identity)));
-    for (const Vec<T>& vector : part)
-      for (int k = 0; k < lanes; ++k) total = Wide::merge(total, static_cast<double>(vector[k]));
+    using Lanes = typename R::template Join<Vec<T>>;
+    total = Wide::merge(total, join_lanes<R>(Lanes::merge(Lanes::merge(part[0], part[1]), Lanes::merge(part[2], part[3]))));
   }
   *static_cast<double*>(accumulator) = total;
 }

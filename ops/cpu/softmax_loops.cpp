@@ -9,10 +9,28 @@ inline namespace WEFT_TARGET {
 namespace {
 
 template <class T> WEFT_INLINE Vec<T> larger(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
+// All lanes joined by halves.
+WEFT_INLINE Vec<float> swap_by(Vec<float> x, int step) {
+  return step == 4   ? __builtin_shufflevector(x, x, 4, 5, 6, 7, 0, 1, 2, 3)
+         : step == 2 ? __builtin_shufflevector(x, x, 2, 3, 0, 1, 6, 7, 4, 5)
+                     : __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6);
+}
+WEFT_INLINE Vec<double> swap_by(Vec<double> x, int step) {
+  return step == 2 ? __builtin_shufflevector(x, x, 2, 3, 0, 1) : __builtin_shufflevector(x, x, 1, 0, 3, 2);
+}
 template <class T> WEFT_INLINE T sum_lanes(Vec<T> x) {
-  T total = 0;
-  for (int k = 0; k < SimdOf<T>::lanes; ++k) total += x[k];
-  return total;
+  for (int step = SimdOf<T>::lanes / 2; step; step /= 2) x = x + swap_by(x, step);
+  return x[0];
+}
+template <class T> WEFT_INLINE T largest_lane(Vec<T> x) {
+  for (int step = SimdOf<T>::lanes / 2; step; step /= 2) x = larger<T>(x, swap_by(x, step));
+  return x[0];
+}
+WEFT_INLINE IVec<float> lane_numbers(float) { return IVec<float>{0, 1, 2, 3, 4, 5, 6, 7}; }
+WEFT_INLINE IVec<double> lane_numbers(double) { return IVec<double>{0, 1, 2, 3}; }
+// The first `count` lanes of x, `other` in those behind.
+template <class T> WEFT_INLINE Vec<T> keep(Vec<T> x, int64_t count, T other) {
+  return lane_numbers(T()) < static_cast<typename SimdOf<T>::Int>(count) ? x : splat<T>(other);
 }
 
 template <class T> T largest_of(const T* x, int64_t n, T scale) {
@@ -24,11 +42,8 @@ template <class T> T largest_of(const T* x, int64_t n, T scale) {
   for (; i + 4 * lanes <= n; i += 4 * lanes)
     for (int k = 0; k < 4; ++k) m[k] = larger<T>(load<T>(x + i + k * lanes) * scale, m[k]);
   for (; i + lanes <= n; i += lanes) m[0] = larger<T>(load<T>(x + i) * scale, m[0]);
-  T tail = lowest;
-  for (; i < n; ++i) tail = x[i] * scale > tail ? x[i] * scale : tail;
-  m[0] = larger<T>(larger<T>(m[0], m[1]), larger<T>(m[2], m[3]));
-  for (int k = 0; k < lanes; ++k) tail = m[0][k] > tail ? m[0][k] : tail;
-  return tail;
+  if (i < n) m[1] = larger<T>(keep<T>(load_part<T>(x + i, n - i) * scale, n - i, lowest), m[1]);
+  return largest_lane<T>(larger<T>(larger<T>(m[0], m[1]), larger<T>(m[2], m[3])));
 }
 
 template <class T, bool kStore> T sum_of_exp(const T* x, T* out, int64_t n, T scale, T shift) {
@@ -42,19 +57,15 @@ template <class T, bool kStore> T sum_of_exp(const T* x, T* out, int64_t n, T sc
       s[k] = s[k] + e;
     }
   }
-  for (; i < n; i += lanes) {
-    const int64_t count = n - i < lanes ? n - i : lanes;
-    // Lanes behind the end get -infinity, and so add nothing.
-    Vec<T> z = load_part<T>(x + i, count, T(0)) * scale - shift;
-    if (count < lanes) {
-      T pad[lanes];
-      store<T>(pad, z);
-      for (int64_t k = count; k < lanes; ++k) pad[k] = -std::numeric_limits<T>::infinity();
-      z = load<T>(pad);
-    }
-    Vec<T> e = vexp_nonpositive<T>(z);
-    if (kStore) store_part<T>(out + i, e, count);
+  for (; i + lanes <= n; i += lanes) {
+    Vec<T> e = vexp_nonpositive<T>(load<T>(x + i) * scale - shift);
+    if (kStore) store<T>(out + i, e);
     s[0] = s[0] + e;
+  }
+  if (i < n) {
+    Vec<T> e = vexp_nonpositive<T>(load_part<T>(x + i, n - i) * scale - shift);
+    if (kStore) store_part<T>(out + i, e, n - i);
+    s[1] = s[1] + keep<T>(e, n - i, T(0));
   }
   return sum_lanes<T>(s[0] + s[1]);
 }
@@ -67,12 +78,12 @@ template <class T> void row(const T* x, T* work, int64_t n, T scale, bool log, T
     const T total = std::log(sum_of_exp<T, false>(x, work, n, scale, shift));
     // In two steps: the logarithm must not be lost beside a large shift.
     for (; i + lanes <= n; i += lanes) store<T>(out + i, (load<T>(x + i) * scale - shift) - total);
-    for (; i < n; ++i) out[i] = (x[i] * scale - shift) - total;
+    if (i < n) store_part<T>(out + i, (load_part<T>(x + i, n - i) * scale - shift) - total, n - i);
     return;
   }
   const T factor = T(1) / sum_of_exp<T, true>(x, work, n, scale, shift);
   for (; i + lanes <= n; i += lanes) store<T>(out + i, load<T>(work + i) * factor);
-  for (; i < n; ++i) out[i] = work[i] * factor;
+  if (i < n) store_part<T>(out + i, load_part<T>(work + i, n - i) * factor, n - i);
 }
 
 template <class T> void row_backward(const T* grad, const T* y, int64_t n, T scale, bool log, T* out) {
@@ -84,8 +95,12 @@ template <class T> void row_backward(const T* grad, const T* y, int64_t n, T sca
       Vec<T> g = load<T>(grad + i + k * lanes);
       s[k] = s[k] + (log ? g : g * load<T>(y + i + k * lanes));
     }
-  T total = sum_lanes<T>(s[0] + s[1]);
-  for (; i < n; ++i) total += log ? grad[i] : grad[i] * y[i];
+  for (; i < n; i += lanes) {
+    const int64_t count = n - i < lanes ? n - i : lanes;
+    Vec<T> g = load_part<T>(grad + i, count);
+    s[0] = s[0] + (log ? g : g * load_part<T>(y + i, count));
+  }
+  const T total = sum_lanes<T>(s[0] + s[1]);
   for (i = 0; i < n; i += lanes) {
     const int64_t count = n - i < lanes ? n - i : lanes;
     const bool whole = count == lanes;
