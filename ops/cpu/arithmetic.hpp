@@ -29,6 +29,7 @@ WEFT_EACH1(Relu, x < T(0) ? T(0) : x)
 WEFT_EACH1(Sign, T(T(x > T(0)) - T(x < T(0))))
 // Gradients: g is the gradient of the result, the other what the name says.
 WEFT_EACH2(ReluGrad, b > T(0) ? a : (b == b ? T(0) : b))                        // g, output or input
+WEFT_EACH2(StepGrad, a* T(b > T(0)))                                            // g, output or input: 0 for NaN
 WEFT_EACH2(AbsGrad, T(a * T(T(b > T(0)) - T(b < T(0)))))                        // g, x
 WEFT_EACH2(SquareGrad, T(W(a) * W(b) * W(2)))                                   // g, x
 
@@ -69,7 +70,7 @@ template <class T> struct ClipGrad {
       WEFT_ENTRY1("logical_not", LogicalNot, T, code, ns), WEFT_ENTRY1("negative", Negative, T, code, ns),       \
       WEFT_ENTRY1("square", Square, T, code, ns), WEFT_ENTRY1("identity", Identity, T, code, ns),                \
       WEFT_ENTRY1("relu", Relu, T, code, ns), WEFT_ENTRY1("sign", Sign, T, code, ns),                            \
-      WEFT_ENTRY2("grad_relu", ReluGrad, T, code, ns), WEFT_ENTRY2("grad_abs", AbsGrad, T, code, ns),            \
+      WEFT_ENTRY2("grad_relu", ReluGrad, T, code, ns), WEFT_ENTRY2("grad_step", StepGrad, T, code, ns), WEFT_ENTRY2("grad_abs", AbsGrad, T, code, ns),            \
       WEFT_ENTRY2("grad_square", SquareGrad, T, code, ns), {"clip", code, 1, 2, ns, each1<T, Clip<T>>},          \
       {"grad_clip", code, 2, 2, ns, each2<T, ClipGrad<T>>}
 

@@ -22,7 +22,7 @@ WEFT_EACH1(Isnan, T(x != x))
 WEFT_EACH1(Isinf, T(std::fabs(x) == std::numeric_limits<T>::infinity()))
 WEFT_EACH1(Isfinite, T(std::fabs(x) < std::numeric_limits<T>::infinity()))
 WEFT_EACH2(SqrtGrad, a* T(0.5) / b)                     // g, output
-WEFT_EACH2(RsqrtGrad, T(-0.5) * a * (b * b * b))        // g, output
+WEFT_EACH2(RsqrtGrad, T(-0.5) * a * std::fabs(b * b * b))  // g, output (-infinity for -0)
 WEFT_EACH2(ReciprocalGrad, -a * (b * b))                // g, output
 WEFT_EACH2(TanhGrad, a*(T(1) - b * b))                  // g, output
 WEFT_EACH2(SigmoidGrad, a* b*(T(1) - b))                // g, output

@@ -35,11 +35,10 @@ double gamma_of(double x) {
 
 // The derivative of log gamma: recurrence up to x >= 10, then the asymptotic series.
 double digamma(double x) {
-  if (x == 0) return std::copysign(std::numeric_limits<double>::infinity(), -x);
+  if (x <= 0 && x == std::floor(x)) return std::numeric_limits<double>::infinity();  // poles: plus, as in MXNet
   double result = 0;
   if (x < 0) {
-    if (x == std::floor(x)) return std::numeric_limits<double>::quiet_NaN();
-    result = -kPi / std::tan(kPi * (x - std::floor(x)));  // reflection
+    result = -kPi / std::tan(kPi * (x - std::nearbyint(x)));  // reflection
     x = 1 - x;
   }
   for (; x < 10; x += 1) result -= 1 / x;

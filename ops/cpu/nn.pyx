@@ -42,6 +42,7 @@ __all__ = [
 cdef dict ACTIVATIONS = {
     name: (ufunc_builder(name), ufunc_builder(f"grad_{name}")) for name in ("relu", "sigmoid", "tanh", "softsign", "softrelu")
 }
+ACTIVATIONS["relu"] = ufunc_builder("relu"), ufunc_builder("grad_step")
 ACTIVATIONS["log_sigmoid"] = ufunc_builder("log_sigmoid"), ufunc_builder("grad_log_sigmoid")
 
 cdef dict LEAKY = {
