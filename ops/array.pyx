@@ -240,6 +240,10 @@ cdef class NDArray:
 
     __array_priority__ = 1000.0
 
+    def __init__(self, *args, **kwargs):
+        # Arrays are made by functions; an instance made here would have no storage.
+        raise TypeError("NDArray is not called to make an array; use mx.nd.array, mx.nd.zeros, mx.nd.empty ...")
+
     def __dealloc__(self):
         if self.buffer != NULL:
             self.buffer.handles -= 1
@@ -309,7 +313,7 @@ cdef class NDArray:
     def _offset(self):
         return self.offset
 
-    def _shares_memory(self, NDArray other):
+    def _shares_memory(self, NDArray other not None):
         """Whether both arrays lie in one buffer."""
         return self.buffer == other.buffer
 
@@ -421,7 +425,7 @@ cdef class NDArray:
         self.node = node
         self.node_index = index
 
-    def _take_storage(self, NDArray other):
+    def _take_storage(self, NDArray other not None):
         """Become ``other`` in value, by taking its storage where nobody else sees either; else by copying.
 
         Returns whether the storage changed hands.
@@ -676,7 +680,7 @@ def from_memory(size_t address, shape, dtype, owner, ctx=None):
     return array
 
 
-def address_of(NDArray array):
+def address_of(NDArray array not None):
     """Return the address of the first element; only meaningful while the array is held or idle."""
     if not buffer_ready(array.buffer):
         raise MemoryError(f"out of memory: {array.spec.nbytes} bytes")

@@ -710,7 +710,7 @@ cdef object with_scalars(OpFunction function, object attrs, const double* scalar
     return attrs.with_(**values)
 
 
-def record_view(str name, NDArray source, dict kwargs, NDArray view):
+def record_view(str name, NDArray source not None, dict kwargs, NDArray view not None):
     """Record ``view``, a share of the storage of ``source``, as what an operator gives for it; return the view.
 
     Nothing is recorded where ``source`` is not part of a graph.

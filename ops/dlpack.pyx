@@ -178,7 +178,7 @@ cdef void fill_tensor(DLTensor* tensor, NDArray array, WeftExport* exported):
     tensor.byte_offset = 0
 
 
-def to_capsule(NDArray array, bint for_write=False, bint versioned=False, bint copied=False):
+def to_capsule(NDArray array not None, bint for_write=False, bint versioned=False, bint copied=False):
     """Return a DLPack capsule of an array, once its value is there.
 
     Parameters

@@ -617,7 +617,7 @@ def imdecode(
     index : int
         The place in ``out``.
     channels : int
-        1 for grey, 3 for blue, green, red.
+        1 for grey, 3 for red, green, blue.
     mean : NDArray, optional
         Subtracted from the image.
 
@@ -639,7 +639,7 @@ def imdecode(
         picture = Image.open(io.BytesIO(str_img)).convert("L" if channels == 1 else "RGB")
     except Exception as error:
         raise MXNetError(f"imdecode: the {len(str_img)} bytes are no image that can be decoded: {error}") from error
-    pixels = np.asarray(picture, np.float32).reshape(picture.height, picture.width, channels)[:, :, ::-1]
+    pixels = np.asarray(picture, np.float32).reshape(picture.height, picture.width, channels)
     left, top, right, bottom = clip_rect
     if any(clip_rect):
         pixels = pixels[top:bottom, left:right]

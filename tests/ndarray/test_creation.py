@@ -181,3 +181,9 @@ def test_histogram_and_onehot():
 def test_imdecode_without_an_image():
     with pytest.raises(MXNetError, match="imdecode"):
         nd.imdecode(b"nothing")
+
+
+def test_the_class_is_not_called():
+    for arguments in ((), (3,), ([1, 2],)):
+        with pytest.raises(TypeError, match="use mx.nd.array"):
+            nd.NDArray(*arguments)
