@@ -93,6 +93,7 @@ DECLARATION_MODULES: list[str] = [
     "contrib_attention",
     "contrib_box",
     "contrib_multibox",
+    "contrib_proposal",
     "indexing",
     "positions",
     "sequence",

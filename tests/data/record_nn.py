@@ -225,6 +225,22 @@ def detection():
         record("contrib.MultiBoxDetection", [chance, normal(3, 80), anchors], params, labels=(0, 1, 2))
 
 
+def proposals():
+    scores, offsets = rng.uniform(0, 1, (1, 6, 4, 5)).astype(np.float32), normal(1, 12, 4, 5) * np.float32(0.1)
+    common = {"rpn_pre_nms_top_n": 30, "rpn_post_nms_top_n": 6, "threshold": 0.5, "scales": (1,), "ratios": (0.5, 1, 2)}
+    for params in ({"rpn_min_size": 4}, {"rpn_min_size": 12, "feature_stride": 24}):
+        info = np.array([[60, 70, 1.5]], np.float32)
+        record("contrib.Proposal", [scores, offsets, info], {**common, **params}, labels=(0, 1, 2))
+        batch = [np.concatenate([x, x[:, ::-1]]) for x in (scores, offsets)]
+        record("contrib.MultiProposal", [*batch, np.concatenate([info, info])], {**common, **params, "output_score": True},
+               labels=(0, 1, 2))
+    rois = np.array([[0, 0, 0, 3, 3], [0, 1, 1, 5, 4], [0, 0.6, 0.4, 2.5, 3.5]], np.float32)
+    record("contrib.PSROIPooling", [normal(1, 8, 6, 6), rois], {"spatial_scale": 1.0, "output_dim": 2, "pooled_size": 2},
+           labels=(1,))
+    record("contrib.PSROIPooling", [normal(1, 8, 6, 6), rois],
+           {"spatial_scale": 0.7, "output_dim": 2, "pooled_size": 3, "group_size": 2}, labels=(1,))
+
+
 def deformable():
     window = {"kernel": (3, 2), "num_filter": 4, "pad": (1, 1), "stride": (2, 1)}
     offset = normal(2, 24, 3, 5)
@@ -242,7 +258,7 @@ def attention():
 
 
 if __name__ == "__main__":
-    for part in (layers, activations, norms, losses, recurrent, images, detection, attention, deformable):
+    for part in (layers, activations, norms, losses, recurrent, images, detection, attention, deformable, proposals):
         part()
     # One vector for all numbers: a zip entry for each array would cost more than the numbers.
     places, offset = {}, 0
