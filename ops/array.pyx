@@ -241,8 +241,18 @@ cdef class NDArray:
     __array_priority__ = 1000.0
 
     def __init__(self, *args, **kwargs):
-        # Arrays are made by functions; an instance made here would have no storage.
-        raise TypeError("NDArray is not called to make an array; use mx.nd.array, mx.nd.zeros, mx.nd.empty ...")
+        # Arrays are made by functions. MXNet's pickles call NDArray(None), and give it its value by __setstate__.
+        if args != (None,) or kwargs:
+            raise TypeError("NDArray is not called to make an array; use mx.nd.array, mx.nd.zeros, mx.nd.empty ...")
+        if self.buffer == NULL:
+            self._become(new_array(get_spec((0,), as_dtype(None)), current_context()))
+
+    def _become(self, NDArray other not None):
+        """Take over the storage, shape, dtype and device of an array that nobody else will use."""
+        self.buffer, other.buffer = other.buffer, self.buffer
+        self.offset = other.offset
+        self.spec = other.spec
+        self.ctx_ = other.ctx_
 
     def __dealloc__(self):
         if self.buffer != NULL:

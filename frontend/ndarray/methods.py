@@ -291,12 +291,15 @@ def _setstate(self: NDArray, state: dict[str, Any]) -> None:
     from .serialization import array_from_bytes
 
     source = array_from_bytes(state["handle"])
-    if source.shape != self.shape or source.dtype != self.dtype:
+    if source.shape == self.shape and source.dtype == self.dtype:
+        setitem(self, slice(None), source)
+    elif self.size:
         raise MXNetError(
             f"__setstate__: the state is an array of shape {source.shape} and dtype {np.dtype(source.dtype)}, "
             f"but this array has shape {self.shape} and dtype {np.dtype(self.dtype)}"
         )
-    setitem(self, slice(None), source)
+    else:
+        self._become(source)
 
 
 def _copy_protocol(self: NDArray, memo: Any = None) -> NDArray:

@@ -3,6 +3,8 @@
 import os
 import pickle
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -217,3 +219,14 @@ def test_pickle():
         array.__setstate__({"handle": b"nonsense"})
     array.__setstate__((array * 2).__getstate__())
     assert array.asnumpy().max() == 10
+
+
+def test_pickle_of_mxnet():
+    # pickle.dumps(mx.nd.array([[1, 2]], dtype="int8")) of MXNet 1.9.1
+    data = bytes.fromhex(
+        "80049581000000000000008c156d786e65742e6e6461727261792e6e646172726179948c074e4441727261799493944e859452947d948c0668616e646c65948c086275696c74"
+        "696e73948c09627974656172726179949394432ac9fa93f90000000002000000010000000000000002000000000000000100000000000000050000000102948594529473622e"
+    )
+    code = f"import weft, pickle; weft.install_as_mxnet(); x = pickle.loads({data!r}); print(x.asnumpy().tolist(), x.dtype.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[[1, 2]] int8"
