@@ -143,6 +143,12 @@ def plan_basic(items: Sequence[Any], shape: tuple[int, ...]) -> Basic:
     return Basic(tuple(begin), tuple(end), tuple(step), tuple(counts), out_shape, total, offset)
 
 
+def slices_are_contiguous(slices: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
+    """Tell whether the elements that slices choose from an array of this shape lie side by side, so that they make a view."""
+    plan = plan_basic(slices, shape)
+    return not plan.size or plan.offset >= 0
+
+
 def _contiguous_offset(begin: list[int], step: list[int], counts: list[int], shape: tuple[int, ...]) -> int:
     """Return the box's first element if its elements lie side by side, else -1."""
     offset = 0

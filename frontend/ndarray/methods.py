@@ -16,6 +16,7 @@ from ...ops.dispatch import invoke, is_recording
 from ...ops.functions import F
 from ..autograd import METHODS as AUTOGRAD_METHODS
 from ..base import MXNetError
+from ._index_plan import slices_are_contiguous
 from .creation import as_dtype, split_v2
 from .indexing import check_not_recorded, check_writable, getitem, reshape_view, setitem
 
@@ -601,6 +602,7 @@ def install() -> None:
         writable=property(lambda self: True, doc="Whether the array can be written: always."),
         as_in_ctx=as_in_context,
         to_device=as_in_context,
+        _basic_indexing_slice_is_contiguous=staticmethod(slices_are_contiguous),
         __neg__=_negative,
         __iadd__=_in_place("+=", "broadcast_add", "_plus_scalar"),
         __isub__=_in_place("-=", "broadcast_sub", "_minus_scalar"),

@@ -25,6 +25,8 @@ _DTYPE_NP_TO_MX = {
     np.bool_: 7,
 }
 _DTYPE_MX_TO_NP = {number: dtype for dtype, number in _DTYPE_NP_TO_MX.items()}
+#: The builtin, under the name by which programs import it (a function called slice hides it in this package).
+py_slice = slice
 _STORAGE_TYPE_UNDEFINED = -1
 _STORAGE_TYPE_DEFAULT = 0
 _STORAGE_TYPE_ROW_SPARSE = 1

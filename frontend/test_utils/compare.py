@@ -187,9 +187,7 @@ def checkShapes(a: Any, b: Any) -> None:
         raise AssertionError(_message(text, _as_numpy(a), _as_numpy(b)))
 
 
-def locationError(
-    a: np.ndarray, b: np.ndarray, index: tuple[int, ...], names: Sequence[str], maxError: bool = False
-) -> str:
+def locationError(a: np.ndarray, b: np.ndarray, index: tuple[int, ...], names: Sequence[str], maxError: bool = False) -> str:
     """Return the text that says where two arrays differ.
 
     >>> locationError(np.array([1.0]), np.array([2.0]), (0,), ("a", "b"))
@@ -236,8 +234,15 @@ def _report(
 
 
 def _compare(
-    a: Any, b: Any, rtol: Tolerance, atol: Tolerance, names: Sequence[str], equal_nan: bool, use_broadcast: bool,
-    mismatches: tuple[int, int], etol: float,
+    a: Any,
+    b: Any,
+    rtol: Tolerance,
+    atol: Tolerance,
+    names: Sequence[str],
+    equal_nan: bool,
+    use_broadcast: bool,
+    mismatches: tuple[int, int],
+    etol: float,
 ) -> None:
     if not use_broadcast:
         checkShapes(a, b)

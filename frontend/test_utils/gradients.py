@@ -197,8 +197,16 @@ def check_numeric_gradient(
 
 
 def _check_function(
-    function: Any, location: Any, aux_states: Any, numeric_eps: Any, rtol: Any, atol: Any, grad_nodes: Any,
-    use_forward_train: bool, ctx: Any, dtype: Any,
+    function: Any,
+    location: Any,
+    aux_states: Any,
+    numeric_eps: Any,
+    rtol: Any,
+    atol: Any,
+    grad_nodes: Any,
+    use_forward_train: bool,
+    ctx: Any,
+    dtype: Any,
 ) -> None:
     if not callable(function):
         raise TypeError(f"sym: expected a Symbol or a function, got {type(function).__name__}")
@@ -228,8 +236,12 @@ def _check_function(
 
 
 def _compare_gradients(
-    requests: Mapping[str, str], numeric: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray],
-    initial: Mapping[str, np.ndarray], rtol: Any, atol: Any,
+    requests: Mapping[str, str],
+    numeric: Mapping[str, np.ndarray],
+    got: Mapping[str, np.ndarray],
+    initial: Mapping[str, np.ndarray],
+    rtol: Any,
+    atol: Any,
 ) -> None:
     for name, request in requests.items():
         expected = {"write": numeric[name], "add": numeric[name] + initial[name], "null": initial[name]}.get(request)
@@ -239,8 +251,16 @@ def _compare_gradients(
 
 
 def _check_symbol(
-    sym: Any, location: Any, aux_states: Any, numeric_eps: Any, rtol: Any, atol: Any, grad_nodes: Any,
-    use_forward_train: bool, ctx: Any, dtype: Any,
+    sym: Any,
+    location: Any,
+    aux_states: Any,
+    numeric_eps: Any,
+    rtol: Any,
+    atol: Any,
+    grad_nodes: Any,
+    use_forward_train: bool,
+    ctx: Any,
+    dtype: Any,
 ) -> None:
     symbol = importlib.import_module("...symbol", __name__)
     names = sym.list_arguments()
@@ -253,23 +273,26 @@ def _check_symbol(
     initial = {n: np.random.normal(size=arguments[n].shape).astype(dtype) for n in requests}
     gradients = {n: _nd(v, ctx) for n, v in initial.items()}
     gradients[_PROJECTION] = _nd(np.zeros(out_shapes[0]), ctx, dtype)
-    executor = loss.bind(
-        ctx, args=everything, args_grad=gradients, grad_req=dict(requests, **{_PROJECTION: "write"}), aux_states=states
-    )
+    executor = loss.bind(ctx, args=everything, args_grad=gradients, grad_req=dict(requests, **{_PROJECTION: "write"}), aux_states=states)
     executor.forward(is_train=True)
     executor.backward()
     got = {n: executor.grad_dict[n].asnumpy() for n in requests}
     values = {n: arguments[n].asnumpy() for n in requests}
     eps = get_tolerance(next(iter(arguments.values())), numeric_eps, default_numeric_eps())
-    expected = numeric_grad(
-        executor, values, {n: s.asnumpy() for n, s in states.items()}, eps, use_forward_train, dtype
-    )
+    expected = numeric_grad(executor, values, {n: s.asnumpy() for n, s in states.items()}, eps, use_forward_train, dtype)
     _compare_gradients(requests, expected, got, initial, rtol, atol)
 
 
 def check_symbolic_forward(
-    sym: Any, location: Any, expected: Any, rtol: Any = None, atol: Any = None, aux_states: Any = None, ctx: Any = None,
-    equal_nan: bool = False, dtype: Any = np.float32,
+    sym: Any,
+    location: Any,
+    expected: Any,
+    rtol: Any = None,
+    atol: Any = None,
+    aux_states: Any = None,
+    ctx: Any = None,
+    equal_nan: bool = False,
+    dtype: Any = np.float32,
 ) -> list[NDArray]:
     """Bind a Symbol, run it forward and compare its outputs with `expected`; return them.
 
@@ -291,8 +314,18 @@ def check_symbolic_forward(
 
 
 def check_symbolic_backward(
-    sym: Any, location: Any, out_grads: Any, expected: Any, rtol: Any = None, atol: Any = None, aux_states: Any = None,
-    grad_req: Any = "write", ctx: Any = None, grad_stypes: Any = None, equal_nan: bool = False, dtype: Any = np.float32,
+    sym: Any,
+    location: Any,
+    out_grads: Any,
+    expected: Any,
+    rtol: Any = None,
+    atol: Any = None,
+    aux_states: Any = None,
+    grad_req: Any = "write",
+    ctx: Any = None,
+    grad_stypes: Any = None,
+    equal_nan: bool = False,
+    dtype: Any = np.float32,
 ) -> list[NDArray]:
     """Bind a Symbol, run it forward and backward and compare the gradients of its arguments with `expected`; return them.
 
@@ -306,13 +339,13 @@ def check_symbolic_backward(
     arguments = {n: _nd(v, ctx, dtype) for n, v in _named(location, names).items()}
     states = {n: _nd(v, ctx, dtype) for n, v in _named(aux_states or [], sym.list_auxiliary_states()).items()}
     wanted = dict(expected) if isinstance(expected, Mapping) else dict(zip(names, expected))
-    requests = dict.fromkeys(names, grad_req) if isinstance(grad_req, str) else (
-        dict(grad_req) if isinstance(grad_req, Mapping) else dict(zip(names, grad_req))
+    requests = (
+        dict.fromkeys(names, grad_req)
+        if isinstance(grad_req, str)
+        else (dict(grad_req) if isinstance(grad_req, Mapping) else dict(zip(names, grad_req)))
     )
     initial = {n: np.random.normal(size=np.shape(v)).astype(dtype) for n, v in wanted.items()}
-    executor = sym.bind(
-        ctx, args=arguments, args_grad={n: _nd(v, ctx) for n, v in initial.items()}, grad_req=requests, aux_states=states
-    )
+    executor = sym.bind(ctx, args=arguments, args_grad={n: _nd(v, ctx) for n, v in initial.items()}, grad_req=requests, aux_states=states)
     executor.forward(is_train=True)
     if isinstance(out_grads, Mapping):
         out_grads = [out_grads[n] for n in sym.list_outputs()]
@@ -377,8 +410,16 @@ def check_speed(
 
 
 def compare_optimizer(
-    opt1: Any, opt2: Any, shape: Any, dtype: Any, w_stype: str = "default", g_stype: str = "default", rtol: float = 1e-4,
-    atol: float = 1e-5, compare_states: bool = True, ntensors: int = 1,
+    opt1: Any,
+    opt2: Any,
+    shape: Any,
+    dtype: Any,
+    w_stype: str = "default",
+    g_stype: str = "default",
+    rtol: float = 1e-4,
+    atol: float = 1e-5,
+    compare_states: bool = True,
+    ntensors: int = 1,
 ) -> None:
     """Raise AssertionError unless two optimizers make the same step from the same weights, gradients and states.
 

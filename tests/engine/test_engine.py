@@ -244,7 +244,7 @@ def test_memory_stays_flat_while_a_loop_pushes(changed):
     before = engine.storage()["in_use"]
     engine._engine.reset_peak()
     for _ in range(2000):
-        x + 1  # noqa: B018
+        x + 1
     assert engine.pending() <= 65
     engine.wait_all()
     assert engine.storage()["peak"] - before < 80 * x.size * 4

@@ -136,7 +136,7 @@ def ndarray():
         f.program(code, start + "r = " + code)
     for code in ("import copy\nb = copy.copy(a)\nb[:] = 0\nr = a", "import copy\nb = copy.deepcopy(a)\nb[:] = 0\nr = a", "import pickle\nr = pickle.loads(pickle.dumps(a))",
                  "import pickle\nb = pickle.loads(pickle.dumps(a.astype('int8')))\nr = b", "b = nd.zeros((2, 3))\na.copyto(b)\na += 1\nr = b", "b = a\nb += 1\nr = a is b\nr1 = a", "b = a[1]\nb += 1\nr = a",
-                 "b = a.reshape((6,))\nb *= 2\nr = a", "x = np.zeros((2, 3), 'float32')\nx[:] = a\nr = x", "x = np.ones((2, 3), 'float32')\nx += a\nr = x", "r = np.sum(a)", 
+                 "b = a.reshape((6,))\nb *= 2\nr = a", "x = np.zeros((2, 3), 'float32')\nx[:] = a\nr = x", "x = np.ones((2, 3), 'float32')\nx += a\nr = x", "r = np.sum(a)",
                  "r = np.float32(2) * a", "r = a * np.float32(2)", "r = np.array([1.0, 2, 3]) * a", "r = a / nd.array([[2], [4]])", "r = [float(x) for x in nd.array([1, 2])]", "r = sum(nd.array([1, 2, 3]))", "r = max(nd.array([1, 3, 2]))",
                  "r = sorted(nd.array([3, 1, 2]))", "r = a == a\nr1 = (a == a).dtype", "r = (a > 2).sum()", "r = a[a > 2]", "r = not nd.array([1])", "r = nd.array([1]) and 5", "b, c = a\nr = b", "r = nd.array([1, 2]) in [1]",
                  "out = nd.zeros((2, 3))\nr = nd.exp(a, out=out) is out\nr1 = out", "out = [nd.zeros((2, 1)) for _ in range(3)]\nnd.split(a, 3, out=out)\nr = out", "a.attach_grad()\nr = a.grad", "a.attach_grad('add')\nr = a.grad\nr1 = a._fresh_grad", "a.attach_grad('null')\nr = a.grad",
