@@ -451,7 +451,10 @@ int run_where(Kernel* self, const RunArgs* args) {
     return with_condition(kernel.condition_type, args->inputs[0], [=](auto chosen) {
       spread(count, block, [=](int64_t begin, int64_t end) {
         if (block == 1) {
-          for (int64_t i = begin; i < end; ++i) out[i] = chosen(i) ? x[i] : y[i];
+          for (int64_t i = begin; i < end; ++i) {
+            const T a = x[i], b = y[i];  // both loads, no branch: conditions are hard to predict
+            out[i] = chosen(i) ? a : b;
+          }
           return;
         }
         for (int64_t i = begin; i < end; ++i)
@@ -472,6 +475,15 @@ int run_where_gradient(Kernel* self, const RunArgs* args) {
     const int64_t block = kernel.block, count = kernel.count;
     return with_condition(kernel.condition_type, args->inputs[1], [=](auto chosen) {
       spread(count, 2 * block, [=](int64_t begin, int64_t end) {
+        if (block == 1) {
+          for (int64_t i = begin; i < end; ++i) {
+            const T value = gradient[i];
+            const T kept = chosen(i) ? value : T(0);
+            x[i] = kept;
+            y[i] = kept ^ value;  // the other one of value and zero
+          }
+          return;
+        }
         for (int64_t i = begin; i < end; ++i) {
           const bool to_x = chosen(i);
           for (int64_t k = i * block; k < (i + 1) * block; ++k) {

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint64_t
 
-from ..kernel cimport CKernel, Kernel, RunArgs, kErrorBytes
+from ..kernel cimport CKernel, Kernel, RunArgs
 
 from ...engine.errors import MXNetError
 
