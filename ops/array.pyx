@@ -8,7 +8,7 @@ import numpy as np
 
 cimport cython
 cimport numpy as cnp
-from cpython.buffer cimport PyBUF_WRITABLE, PyBUF_FORMAT
+from cpython.buffer cimport PyBUF_WRITABLE, PyObject_GetBuffer
 from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t
@@ -562,38 +562,13 @@ cdef class NDArray:
     # --- buffer protocol ---
 
     def __getbuffer__(self, Py_buffer* view, int flags):
-        # Read-only: a writer outside the engine would go unnoticed. The reader's hold keeps writers waiting.
-        cdef Py_ssize_t* extents
-        cdef Py_ssize_t stride = self.spec.itemsize
-        cdef int i
+        # A copy of the value as it is now. Sharing the memory would need a hold on it, and NumPy takes buffers without
+        # being asked (numpy.asarray, numpy.exp): a program that then wrote to the array would wait for itself.
         if flags & PyBUF_WRITABLE:
             raise BufferError("NDArray gives read-only buffers; write with x[:] = ... or to_dlpack_for_write")
-        hold(self, False)
-        cdef tuple keep = (self, np.empty(2 * self.spec.ndim + 1, np.intp), self.spec.dtype.char.encode())
-        extents = <Py_ssize_t*>cnp.PyArray_DATA(<cnp.ndarray>keep[1])
-        for i in range(self.spec.ndim):
-            extents[i] = self.spec.shape[i]
-        for i in range(self.spec.ndim - 1, -1, -1):
-            extents[self.spec.ndim + i] = stride
-            stride *= extents[i]
-        view.buf = data_pointer(self)
-        view.obj = self
-        view.len = self.spec.nbytes
-        view.readonly = 1
-        view.itemsize = self.spec.itemsize
-        view.format = NULL
-        if flags & PyBUF_FORMAT:
-            view.format = <bytes>keep[2]
-        view.ndim = self.spec.ndim
-        view.shape = extents
-        view.strides = extents + self.spec.ndim
-        view.suboffsets = NULL
-        Py_INCREF(keep)
-        view.internal = <void*>keep
-
-    def __releasebuffer__(self, Py_buffer* view):
-        release_hold(self.buffer, False)
-        Py_DECREF_pointer(<PyObject*>view.internal)
+        values = self.asnumpy()
+        values.flags.writeable = False
+        PyObject_GetBuffer(values, view, flags)
 
 
 cdef int wait_write_ready(Buffer* buffer) except -1:

@@ -164,9 +164,21 @@ def test_buffer_protocol():
     with memoryview(array) as view:
         assert view.shape == (2, 3)
         assert view.readonly
+        array[:] = 1
+        assert array.asnumpy().tolist() == [[1, 1, 1], [1, 1, 1]]  # nobody waits for the buffer: it is a copy
         assert view.tolist() == [[0, 1, 2], [3, 4, 5]]
-    array[:] = 1
     assert bytes(memoryview(array)) == np.ones((2, 3), np.float32).tobytes()
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "bool"])
+def test_buffers_of_every_dtype(dtype):
+    array = nd.array([[0, 1, 3]], dtype=dtype)
+    view = memoryview(array)
+    assert np.asarray(view).dtype == array.dtype
+    assert np.asarray(view).tolist() == array.asnumpy().tolist()
+    assert not np.frombuffer(array, dtype=array.dtype).flags.writeable
+    assert memoryview(nd.zeros((0, 2), dtype=dtype)).shape == (0, 2)
+    assert memoryview(nd.array(1, dtype=dtype)).shape == ()
 
 
 def test_numpy_conversions():

@@ -230,10 +230,11 @@ def test_assignment_keeps_the_gradient_array():
 
 def test_assignment_of_numpy_does_not_wait_for_readers():
     array = nd.zeros((3,))
-    with memoryview(array) as view:
-        array[:] = np.array([1, 2, 3])
-        array[1] = [7]
-        assert view.tolist() == [0, 0, 0]
+    shared = np.from_dlpack(array)
+    array[:] = np.array([1, 2, 3])
+    array[1] = [7]
+    assert shared.tolist() == [0, 0, 0]
+    del shared
     assert array.asnumpy().tolist() == [1, 7, 3]
 
 
