@@ -291,7 +291,7 @@ cdef class OpFunction:
     cdef object canonical_attrs(self, object attrs):
         if self.uses_train and attrs.train != bool(weft_state().training):
             attrs = attrs.with_(train=bool(weft_state().training))
-        key = attrs.key
+        key = attrs.cache_key
         found = self.canonical.get(key)
         if found is not None:
             return found
@@ -304,13 +304,13 @@ cdef class OpFunction:
         if not self.uses_train:
             return attrs
         attrs = attrs.with_(train=True)
-        return self.canonical.setdefault(attrs.key, attrs)
+        return self.canonical.setdefault(attrs.cache_key, attrs)
 
     cdef object untrained(self, object attrs):
         if not self.uses_train:
             return attrs
         attrs = attrs.with_(train=False)
-        return self.canonical.setdefault(attrs.key, attrs)
+        return self.canonical.setdefault(attrs.cache_key, attrs)
 
     cdef void forget(self):
         cdef int i
@@ -320,8 +320,8 @@ cdef class OpFunction:
         self.bindings.clear()
         self.plans.clear()
         if self.default_attrs is not None:
-            self.canonical[self.default_attrs.key] = self.default_attrs
-            self.canonical[self.default_train_attrs.key] = self.default_train_attrs
+            self.canonical[self.default_attrs.cache_key] = self.default_attrs
+            self.canonical[self.default_train_attrs.cache_key] = self.default_train_attrs
 
     # --- plans ---
 
@@ -350,10 +350,10 @@ cdef class OpFunction:
                 return plan
             # Keeps attrs and specs alive, so that their addresses stay theirs.
             self.plans[key] = plan
-            self.canonical.setdefault(attrs.key, attrs)
-            if self.canonical[attrs.key] is not attrs:
+            self.canonical.setdefault(attrs.cache_key, attrs)
+            if self.canonical[attrs.cache_key] is not attrs:
                 return plan
-        if slot != NULL and self.canonical.get(attrs.key) is attrs:
+        if slot != NULL and self.canonical.get(attrs.cache_key) is attrs:
             slot.attrs = <PyObject*>attrs
             slot.spec0 = specs[0]
             slot.spec1 = specs[1]
@@ -1009,7 +1009,7 @@ cdef object call(OpFunction function, list inputs, object attrs, object out):
         # Tuples of another length are another kernel.
         if function.tuple_dynamic:
             attrs = given
-            key = (given.key, n_scalars)
+            key = (given.cache_key, n_scalars)
             attrs = function.canonical.setdefault(key, given)
     return run_plan(function, array_pointers, n, attrs, device_of(given) if n == 0 else None, scalars, n_scalars, out)
 

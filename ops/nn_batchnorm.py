@@ -2,7 +2,7 @@
 
 MXNet's exact behaviour, measured: the forward pass leaves the moving statistics alone; the *backward* pass, run in training
 mode, moves them towards the batch's statistics. The hidden outputs are the mean and the inverse standard deviation
-that were used.
+that were used (SyncBatchNorm: the variance).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _others(axis: int, ndim: int) -> tuple[int, ...]:
     return tuple(i for i in range(ndim) if i != axis)
 
 
-def _forward(relu):
+def _forward(relu, variance):
     def kernel(attrs, ins, outs):
         data, gamma, beta, moving_mean, moving_var = ins
         axis = _axis(attrs, data.ndim)
@@ -124,12 +124,12 @@ def _forward(relu):
         result += _column(beta, axis, data.ndim)
         put(outs[0], np.maximum(result, 0) if relu else result)
         put(outs[1], mean)
-        put(outs[2], invstd)
+        put(outs[2], var if variance else invstd)
 
     return kernel
 
 
-def _backward(relu):
+def _backward(relu, variance):
     def kernel(attrs, ins, outs):
         grad, data, gamma, mean, invstd, moving_mean, moving_var = ins[:7]
         axis, ndim = _axis(attrs, data.ndim), data.ndim
@@ -138,6 +138,8 @@ def _backward(relu):
         grad, data = grad.astype(wide, copy=False), data.astype(wide, copy=False)
         if relu:
             grad = np.where(ins[7] > 0, grad, 0)
+        if variance:
+            invstd = 1 / np.sqrt(invstd + wide.type(attrs.eps))
         if _global(attrs):
             mean, invstd = moving_mean, 1 / np.sqrt(moving_var + wide.type(attrs.eps))
         normal = (data - _column(mean, axis, ndim)) * _column(invstd, axis, ndim)
@@ -186,7 +188,7 @@ def _cost(attrs, ins, outs):
     return 500 + 1.5 * math.prod(outs[0])
 
 
-def _declare(name, backward, aliases, params, *, relu=False, builders=(), doc, examples=""):
+def _declare(name, backward, aliases, params, *, relu=False, variance=False, builders=(), doc, examples=""):
     operator(
         name,
         aliases=aliases,
@@ -202,7 +204,7 @@ def _declare(name, backward, aliases, params, *, relu=False, builders=(), doc, e
         gradient=_gradient(backward, relu),
         uses_train=True,
         cpu=builders[:1],
-        numpy=_forward(relu),
+        numpy=_forward(relu, variance),
         cost=_cost,
         doc=doc,
         input_docs=_DOCS,
@@ -219,7 +221,7 @@ def _declare(name, backward, aliases, params, *, relu=False, builders=(), doc, e
         mutates=(5, 6),
         uses_train=True,
         cpu=builders[1:],
-        numpy=_backward(relu),
+        numpy=_backward(relu, variance),
         cost=_cost,
         doc=f"""Gradients of {name} in data, gamma and beta; in training it also moves the running statistics.""",
         input_docs=_DOCS,
@@ -258,5 +260,6 @@ _declare(
     "_backward__contrib_SyncBatchNorm",
     (),
     _SYNC,
-    doc=_DOC + " Statistics are those of this process's batch: with ``ndev=1`` that is all of it.",
+    variance=True,
+    doc=_DOC + " Its third output is the variance. Statistics are those of this process's batch: with ``ndev=1`` that is all of it.",
 )

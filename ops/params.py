@@ -404,7 +404,7 @@ class Attrs:
         return {name: getattr(self, name) for name in self._names}
 
     @property
-    def key(self) -> tuple:
+    def cache_key(self) -> tuple:
         """Everything a kernel may be specialised on: static parameters and the train flag."""
         return (*(getattr(self, name) for name in self._static), self.train)
 
@@ -425,11 +425,11 @@ class Attrs:
             return True
         if not isinstance(other, Attrs) or type(self) is not type(other):
             return NotImplemented
-        return self.key == other.key and self.scalars == other.scalars
+        return self.cache_key == other.cache_key and self.scalars == other.scalars
 
     def __hash__(self) -> int:
         if self._hash is None:
-            object.__setattr__(self, "_hash", hash((self.key, self.scalars)))
+            object.__setattr__(self, "_hash", hash((self.cache_key, self.scalars)))
         return self._hash
 
     def __repr__(self) -> str:
@@ -447,6 +447,9 @@ def _restore_attrs(params: tuple[Param, ...], values: dict[str, Any], train: boo
 def attrs_class(params: tuple[Param, ...]) -> type[Attrs]:
     """Return the attribute record class for a parameter list; operators with the same list share one class."""
     names = tuple(param.name for param in params)
+    for name in names:
+        if hasattr(Attrs, name):
+            raise ValueError(f"a parameter cannot be called {name!r}: attribute records have a member of that name")
     namespace = {
         "__slots__": names,
         "__doc__": Attrs.__doc__,

@@ -114,6 +114,9 @@ def norms():
     record("BatchNorm", [normal(3, 2, 5), positive(5), normal(5), normal(5), positive(5)],
            {"fix_gamma": False, "axis": -1}, aux=(3, 4))
     record("BatchNorm", [normal(6, 5), positive(5), normal(5), normal(5), positive(5)], {"fix_gamma": False}, aux=(3, 4))
+    for fixed in (False, True):
+        record("contrib.SyncBatchNorm", [normal(3, 4, 5), positive(4), normal(4), normal(4), positive(4)],
+               {"fix_gamma": fixed, "output_mean_var": True, "key": "a"}, aux=(3, 4))
     for axis, size in ((-1, 4), (1, 3)):
         record("LayerNorm", [normal(2, 3, 4), positive(size), normal(size)], {"axis": axis})
     record("GroupNorm", [normal(2, 4, 3), positive(2), normal(2)], {"num_groups": 2})

@@ -125,3 +125,16 @@ def test_batches_without_samples(name):
     y.backward()
     assert y.asnumpy().shape == shape
     assert x.grad.asnumpy().shape == x.shape
+
+
+def test_a_parameter_called_key_does_not_confuse_calls():
+    # SyncBatchNorm has one; attribute records once kept their own key under that name.
+    x, ones, zeros = nd.array([[1, 2], [3, 5]]), nd.ones(2), nd.zeros(2)
+
+    def run(train, **params):
+        with autograd.record(train_mode=train):
+            return nd.contrib.SyncBatchNorm(x, ones * 3, zeros, zeros, ones, key="k", **params).asnumpy()
+
+    np.testing.assert_allclose(run(True, fix_gamma=False), [[-3, -3], [3, 3]], atol=1e-2)
+    np.testing.assert_allclose(run(True, fix_gamma=True), [[-1, -1], [1, 1]], atol=1e-2)
+    np.testing.assert_allclose(run(False, fix_gamma=True), x.asnumpy(), rtol=1e-2)

@@ -83,9 +83,9 @@ def test_attribute_records_are_immutable_values():
     make = attrs_class((Int("k", 1), Float("lr", 0.1, dynamic=True)))
     first, second = make({"k": 1, "lr": 0.1}), make({"k": 1, "lr": 0.2})
     assert first == make({"k": 1, "lr": 0.1}) and hash(first) == hash(make({"k": 1, "lr": 0.1}))
-    assert first != second and first.key == second.key and second.scalars == (0.2,)
+    assert first != second and first.cache_key == second.cache_key and second.scalars == (0.2,)
     assert first.with_(k=2).k == 2 and first.k == 1
-    assert first.with_(train=True).key != first.key
+    assert first.with_(train=True).cache_key != first.cache_key
     with pytest.raises(AttributeError, match="immutable"):
         first.k = 3
     with pytest.raises(AttributeError, match="no parameter 'j'"):
