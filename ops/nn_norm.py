@@ -476,7 +476,7 @@ operator(
     num_outputs=2,
     visible_outputs=1,
     gradient=lambda ctx, grad, *hidden: [backward_call("_backward_LRN", [grad, ctx.inputs[0], ctx.outputs[1]], ctx.attrs)],
-    cpu=(native("lrn"),),
+    cpu=(native("lrn", "planes"),),
     numpy=_lrn_forward,
     cost=lambda attrs, ins, outs: 500 + 15.0 * math.prod(outs[0]),
     doc="""Local response normalization: ``data / (knorm + alpha / nsize * sum of squares of nsize neighbouring channels) **
@@ -493,7 +493,7 @@ operator(
     params=_LRN,
     shape=lambda attrs, shapes: [shapes[1]],
     dtype=float_dtypes,
-    cpu=(native("backward_lrn"),),
+    cpu=(native("backward_lrn", "planes"),),
     numpy=_lrn_backward,
     cost=lambda attrs, ins, outs: 500 + 20.0 * math.prod(outs[0]),
     doc="""Gradient of LRN in its data.""",

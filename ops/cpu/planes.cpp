@@ -1,4 +1,4 @@
-// Pooling and batch normalization, spread over planes and channels.
+// Pooling, batch normalization and local response normalization, spread over planes and channels.
 #include "ops/cpu/planes.hpp"
 
 #include <algorithm>
@@ -195,7 +195,73 @@ int BatchNorm::run_kernel(Kernel* self, const RunArgs* args) {
   return 0;
 }
 
+// ---- local response normalization ------------------------------------------------------------
+
+constexpr int64_t kStrip = 128;  // positions at a time: the strips of all channels stay in the cache
+
+struct ResponseNorm : Kernel {
+  ChannelWindow window;
+  const PlaneLoops* table = loops();
+  bool backward;
+  int64_t strips;  // of one image
+
+  ResponseNorm(const ChannelWindow& window_, bool backward_)
+      : Kernel(&run_kernel, &destroy_as<ResponseNorm>, 0), window(window_), backward(backward_),
+        strips((window_.plane + kStrip - 1) / kStrip) {
+    double values = double(window.batch) * double(window.channels) * double(window.plane);
+    double power = window.beta == 0.75f ? 1 : 15;
+    cost_ns = 300 + values * (double(2 * window.half + 1) * 0.2 + power + (backward ? 1 : 0));
+  }
+  static int run_kernel(Kernel* self, const RunArgs* args);
+};
+
+struct ResponseRun {
+  const ResponseNorm* kernel;
+  const RunArgs* args;
+  std::atomic<bool> good{true};
+};
+
+void run_strips(void* context, int64_t begin, int64_t end) {
+  ResponseRun* run = static_cast<ResponseRun*>(context);
+  const ResponseNorm& kernel = *run->kernel;
+  const ChannelWindow& window = kernel.window;
+  size_t bytes = kernel.backward ? size_t((window.channels + 1) * kStrip) * sizeof(float) : 0;
+  float* scratch = bytes ? static_cast<float*>(pool_allocate(bytes)) : nullptr;
+  if (bytes && !scratch) {
+    run->good.store(false, std::memory_order_relaxed);
+    return;
+  }
+  for (int64_t strip = begin; strip < end; ++strip) {
+    int64_t image = strip / kernel.strips * window.channels * window.plane;
+    int64_t from = strip % kernel.strips * kStrip, to = std::min(window.plane, from + kStrip);
+    auto input = [&](int i) { return static_cast<const float*>(run->args->inputs[i]) + image; };
+    auto output = [&](int i) { return static_cast<float*>(run->args->outputs[i]) + image; };
+    if (kernel.backward)
+      kernel.table->respond_backward(&window, input(0), input(1), input(2), from, to, output(0), scratch);
+    else
+      kernel.table->respond(&window, input(0), from, to, output(0), output(1));
+  }
+  if (scratch) pool_free(scratch, bytes);
+}
+
+int ResponseNorm::run_kernel(Kernel* self, const RunArgs* args) {
+  ResponseNorm* kernel = static_cast<ResponseNorm*>(self);
+  ResponseRun run{kernel, args};
+  int64_t strips = kernel->window.batch * kernel->strips;
+  parallel_for(strips, grain(kernel->cost_ns, strips), &run_strips, &run);
+  if (run.good.load(std::memory_order_relaxed)) return 0;
+  std::snprintf(args->error, kErrorBytes, "out of memory for a strip of %lld channels",
+                static_cast<long long>(kernel->window.channels));
+  return 1;
+}
+
 }  // namespace
+
+Kernel* make_response_norm(const ChannelWindow& window) { return new ResponseNorm(window, false); }
+
+Kernel* make_backward_response_norm(const ChannelWindow& window) {
+  return new ResponseNorm(window, true);
+}
 
 Kernel* make_pooling(const PoolWindow& window, int64_t planes) {
   return new Pooling(window, planes, false);

@@ -1,5 +1,5 @@
-// Kernels that work on whole channel planes of (N, C, ...) float32 arrays: pooling and batch
-// normalization. Bound by memory, so plain loops suffice.
+// Kernels that work on whole channel planes of (N, C, ...) float32 arrays: pooling, batch
+// normalization, local response normalization. Bound by memory, so plain loops suffice.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,13 @@ struct BatchNormShape {
   bool batch_statistics;  // else normalize by the moving ones
 };
 
+// Local response normalization: norm = knorm + scale * sum of squares of 2 half + 1 neighbouring
+// channels; out = data * norm^-beta.
+struct ChannelWindow {
+  int64_t batch, channels, plane, half;
+  float scale, knorm, beta;
+};
+
 // One copy for each instruction set (see target.hpp).
 struct PlaneLoops {
   // Scratch: in[2] values.
@@ -40,6 +47,13 @@ struct PlaneLoops {
   // out = a*scale + in*factor + shift
   void (*blend)(const float* a, const float* in, int64_t n, float scale, float factor, float shift,
                 float* out);
+  // Positions [begin, end) of all channels of one image.
+  void (*respond)(const ChannelWindow* window, const float* in, int64_t begin, int64_t end,
+                  float* out, float* norm);
+  // Scratch: (channels + 1) * (end - begin) values.
+  void (*respond_backward)(const ChannelWindow* window, const float* grad, const float* in,
+                           const float* norm, int64_t begin, int64_t end, float* d_in,
+                           float* scratch);
 };
 
 // (data) -> out;  (out_grad, data, out) -> d_data
@@ -49,5 +63,8 @@ Kernel* make_backward_pooling(const PoolWindow& window, int64_t planes);
 Kernel* make_batch_norm(const BatchNormShape& shape);
 // (out_grad, data, gamma, mean, inverse deviation, moving_mean, moving_var) -> d_data, d_gamma, d_beta
 Kernel* make_backward_batch_norm(const BatchNormShape& shape);
+// (data) -> out, norm;  (out_grad, data, norm) -> d_data
+Kernel* make_response_norm(const ChannelWindow& window);
+Kernel* make_backward_response_norm(const ChannelWindow& window);
 
 }  // namespace weft

@@ -1,5 +1,5 @@
 # cython: wraparound=True, boundscheck=True
-"""Kernel builders for operators on channel planes: pooling and batch normalization, float32, channels first.
+"""Kernel builders for operators on channel planes: pooling, batch and local response normalization, float32, channels first.
 
 Every builder takes ``(attrs, in_specs, out_specs)`` and returns a kernel, or None where it does not apply.
 """
@@ -31,6 +31,12 @@ cdef extern from "ops/cpu/planes.hpp" namespace "weft" nogil:
         double eps, momentum
         cbool fix_gamma, batch_statistics
 
+    cppclass ChannelWindow:
+        int64_t batch, channels, plane, half
+        float scale, knorm, beta
+
+    CKernel* make_response_norm(const ChannelWindow& window)
+    CKernel* make_backward_response_norm(const ChannelWindow& window)
     CKernel* make_pooling(const PoolWindow& window, int64_t planes)
     CKernel* make_backward_pooling(const PoolWindow& window, int64_t planes)
     CKernel* make_batch_norm(const BatchNormShape& shape)
@@ -113,3 +119,27 @@ def backward_batch_norm(attrs, in_specs, out_specs) -> Kernel | None:
     if not _fits(in_specs, out_specs) or len(shape) < 2 or attrs.axis not in (1, 1 - len(shape)):
         return None
     return wrap_kernel(make_backward_batch_norm(_norm_shape(attrs, shape)))
+
+
+cdef ChannelWindow _channel_window(attrs, shape):
+    cdef ChannelWindow window
+    window.batch, window.channels = shape[:2]
+    window.plane = math.prod(shape[2:])
+    window.half = (attrs.nsize - 1) // 2
+    window.scale = attrs.alpha / attrs.nsize
+    window.knorm, window.beta = attrs.knorm, attrs.beta
+    return window
+
+
+def lrn(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``LRN``."""
+    if not _fits(in_specs, out_specs):
+        return None
+    return wrap_kernel(make_response_norm(_channel_window(attrs, in_specs[0].shape)))
+
+
+def backward_lrn(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_backward_LRN``."""
+    if not _fits(in_specs, out_specs):
+        return None
+    return wrap_kernel(make_backward_response_norm(_channel_window(attrs, in_specs[1].shape)))

@@ -295,7 +295,64 @@ void blend(const float* a, const float* in, int64_t n, float scale, float factor
   for (int64_t i = 0; i < n; ++i) out[i] = a[i] * scale + (in[i] * factor + shift);
 }
 
-const PlaneLoops kLoops = {pool, pool_backward, sum, square_sum, product_sum, scale, blend};
+// out = norm^-beta, and for the usual beta without a power.
+void inverse_power(const float* norm, int64_t n, float beta, float* out) {
+  if (beta == 0.75f)
+    for (int64_t i = 0; i < n; ++i) {
+      float root = __builtin_sqrtf(norm[i]);
+      out[i] = 1.0f / (root * __builtin_sqrtf(root));
+    }
+  else
+    for (int64_t i = 0; i < n; ++i) out[i] = __builtin_powf(norm[i], -beta);
+}
+
+inline Range neighbours(const ChannelWindow* w, int64_t channel) {
+  int64_t begin = channel - w->half, end = channel + w->half + 1;
+  return {begin < 0 ? 0 : begin, end > w->channels ? w->channels : end};
+}
+
+void respond(const ChannelWindow* w, const float* in, int64_t begin, int64_t end, float* out,
+             float* norm) {
+  int64_t n = end - begin;
+  for (int64_t c = 0; c < w->channels; ++c) {
+    int64_t at = c * w->plane + begin;
+    Range range = neighbours(w, c);
+    for (int64_t i = 0; i < n; ++i) norm[at + i] = 0.0f;
+    for (int64_t k = range.begin; k < range.end; ++k) {
+      const float* from = in + k * w->plane + begin;
+      for (int64_t i = 0; i < n; ++i) norm[at + i] += from[i] * from[i];
+    }
+    for (int64_t i = 0; i < n; ++i) norm[at + i] = w->knorm + w->scale * norm[at + i];
+    inverse_power(norm + at, n, w->beta, out + at);
+    for (int64_t i = 0; i < n; ++i) out[at + i] *= in[at + i];
+  }
+}
+
+// d = grad norm^-beta - 2 scale beta data * (sum over neighbours of grad data norm^(-beta-1))
+void respond_backward(const ChannelWindow* w, const float* grad, const float* in, const float* norm,
+                      int64_t begin, int64_t end, float* d_in, float* scratch) {
+  int64_t n = end - begin;
+  float* total = scratch + w->channels * n;
+  for (int64_t c = 0; c < w->channels; ++c) {
+    int64_t at = c * w->plane + begin;
+    float* inner = scratch + c * n;
+    inverse_power(norm + at, n, w->beta, d_in + at);
+    for (int64_t i = 0; i < n; ++i) d_in[at + i] *= grad[at + i];
+    for (int64_t i = 0; i < n; ++i) inner[i] = d_in[at + i] * in[at + i] / norm[at + i];
+  }
+  float factor = 2.0f * w->scale * w->beta;
+  for (int64_t c = 0; c < w->channels; ++c) {
+    int64_t at = c * w->plane + begin;
+    Range range = neighbours(w, c);
+    for (int64_t i = 0; i < n; ++i) total[i] = 0.0f;
+    for (int64_t k = range.begin; k < range.end; ++k)
+      for (int64_t i = 0; i < n; ++i) total[i] += scratch[k * n + i];
+    for (int64_t i = 0; i < n; ++i) d_in[at + i] -= factor * in[at + i] * total[i];
+  }
+}
+
+const PlaneLoops kLoops = {pool,  pool_backward, sum,     square_sum,      product_sum,
+                           scale, blend,         respond, respond_backward};
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-"""Pooling and batch normalization kernels against the NumPy kernels of the same declarations."""
+"""Pooling, batch and local response normalization kernels against the NumPy kernels of the same declarations."""
 
 from __future__ import annotations
 
@@ -93,6 +93,15 @@ def test_batch_norm(shape, train, fix_gamma, use_global_stats):
     inputs = [values(6, *shape), data, gamma, saved_mean, saved_invstd, mean, var]
     tolerance = 2e-4 * math.sqrt(data.size // shape[1])
     compare("_backward_BatchNorm", planes.backward_batch_norm, attrs, inputs, shapes, tolerance)
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 5, 6), (1, 3, 1, 1), (3, 16, 20, 21)])
+@pytest.mark.parametrize("nsize, beta", [(5, 0.75), (3, 0.5), (1, 0.75), (9, 1.25)])
+def test_local_response_norm(shape, nsize, beta):
+    attrs = registry.get("LRN").attrs(nsize=nsize, beta=beta, alpha=0.3, knorm=1.5)
+    data = values(1, *shape)
+    _, norm = compare("LRN", planes.lrn, attrs, [data], [shape, shape])
+    compare("_backward_LRN", planes.backward_lrn, attrs, [values(2, *shape), data, norm], [shape])
 
 
 def test_declines_what_it_cannot():
