@@ -90,6 +90,8 @@ DECLARATION_MODULES: list[str] = [
     "ctc",
     "image",
     "contrib_misc",
+    "contrib_hawkes",
+    "nn_deformable",
     "contrib_attention",
     "contrib_box",
     "contrib_multibox",
