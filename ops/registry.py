@@ -91,7 +91,6 @@ DECLARATION_MODULES: list[str] = [
     "image",
     "contrib_misc",
     "contrib_hawkes",
-    "nn_deformable",
     "contrib_attention",
     "contrib_box",
     "contrib_multibox",
