@@ -6,7 +6,7 @@ import traceback
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 from libc.string cimport strncpy
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -42,7 +42,6 @@ from .cengine cimport (
     intern_name,
     kTaskErrorBytes,
     kTaskNeedsGil,
-    kTaskQueue,
     leave_blocking,
     name_of,
     new_var,
@@ -129,7 +128,6 @@ cdef uint32_t push_site() except? 0:
     cdef PyFrameObject* frame = PyEval_GetFrame()
     cdef PyFrameObject* back
     cdef PyCodeObject* code
-    cdef bint own
     if frame == NULL:
         return 0
     Py_INCREF(<object>frame)
@@ -368,7 +366,6 @@ def push(fn, reads=(), writes=(), int priority=0, device=None, str name=None):
     """
     cdef vector[CVar*] read_list, write_list
     cdef TaskSpec spec
-    cdef uint32_t site
     if not callable(fn):
         raise TypeError(f"fn must be callable, got {type(fn).__name__}")
     kind = getattr(device, "device_type", "cpu")

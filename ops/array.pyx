@@ -9,7 +9,7 @@ import numpy as np
 cimport cython
 cimport numpy as cnp
 from cpython.buffer cimport PyBUF_WRITABLE, PyObject_GetBuffer
-from cpython.object cimport Py_EQ, Py_GE, Py_GT, Py_LE, Py_LT, Py_NE, PyObject, PyTypeObject
+from cpython.object cimport Py_EQ, Py_GT, Py_LE, Py_LT, Py_NE, PyObject, PyTypeObject
 from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
@@ -25,7 +25,6 @@ from ..engine.cengine cimport (
     buffer_ready,
     new_buffer,
     new_external_buffer,
-    on_worker,
     release_read,
     release_write,
     var_release,

@@ -4,12 +4,8 @@ The first call with new arguments asks the declaration (Python); what it answers
 attributes) and a *plan* (attributes and input specs to a kernel). Later calls run no Python code.
 """
 
-import inspect
-
 cimport cython
-from cpython.dict cimport PyDict_GetItem
 from cpython.object cimport PyObject, PyTypeObject
-from cpython.ref cimport Py_INCREF
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from ..engine._engine cimport holds, push_site, throttle_if_needed
@@ -437,7 +433,6 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
     cdef int result
     cdef list outputs = None
     cdef NDArray single = None
-    cdef list many_refs = None
     if n > 0:
         ctx = (<NDArray>inputs[0]).ctx_
         for i in range(1, n):
@@ -520,7 +515,6 @@ cdef object run_into(OpFunction function, Plan plan, PyObject** inputs, Py_ssize
     cdef list targets = list(out) if isinstance(out, (list, tuple)) else [out]
     cdef list written = []
     cdef list copies = []
-    cdef list kept = []
     cdef NDArray target
     cdef Call call
     cdef Generator generator
@@ -884,7 +878,7 @@ cdef object bind(OpFunction function, PyObject** args, Py_ssize_t n, tuple kwnam
     op = function.op
     positional = [<object>args[i] for i in range(n)]
     keywords = {kwnames[i]: <object>args[n + i] for i in range(len(kwnames))} if kwnames is not None else {}
-    inputs, attrs, out, name = registry.bind_arguments(op, positional, keywords)
+    inputs, attrs, out, _ = registry.bind_arguments(op, positional, keywords)
     everything = positional + list(keywords.values())
     cdef Binding binding = Binding.__new__(Binding)
     binding.inputs = []

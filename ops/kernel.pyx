@@ -5,7 +5,6 @@ import numpy as np
 cimport numpy as cnp
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport strncpy
 from libcpp.vector cimport vector
 

@@ -5,12 +5,10 @@ the highest number down meets every node after all its users.
 """
 
 cimport cython
-from cpython.ref cimport Py_REFCNT
-from libc.stdint cimport int64_t
 
 from .array cimport NDArray, Spec, TapeNode, new_array, share
 
-from .dispatch import OpFunction, clear_node, function, is_recording, is_training, set_recording, set_training
+from .dispatch import OpFunction, clear_node, function, set_recording, set_training
 from .errors import MXNetError
 
 cdef extern from *:
@@ -82,7 +80,6 @@ cdef int accumulate(dict pending, TapeNode node, int index, object gradient) exc
 cdef list differentiate(TapeNode node, list grads, bint create_graph):
     """Gradients for the parents of a node, from those of its outputs."""
     cdef GradientContext ctx
-    cdef list wanted = grads
     cdef Py_ssize_t i, visible
     cdef NDArray output
     if not isinstance(node.function, OpFunction):

@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from libc.stdint cimport int64_t, uint8_t
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector

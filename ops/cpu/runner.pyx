@@ -31,7 +31,7 @@ def run_kernel(Kernel kernel not None, inputs, outputs, scalars=(), uint64_t see
     cdef double numbers[64]
     cdef RunArgs args
     cdef Py_ssize_t i, n_in = len(inputs), n_out = len(outputs)
-    cdef int result = 0, round_
+    cdef int result = 0, _round
     cdef CKernel* pointer = kernel.pointer
     for array in (*inputs, *outputs):
         if not isinstance(array, np.ndarray) or not array.flags.c_contiguous:
@@ -55,7 +55,7 @@ def run_kernel(Kernel kernel not None, inputs, outputs, scalars=(), uint64_t see
     args.error = error
     error[0] = 0
     with nogil:
-        for round_ in range(repeat):
+        for _round in range(repeat):
             result = pointer.run(pointer, &args)
             if result:
                 break
