@@ -271,7 +271,17 @@ class _mode:
         set_training(self.old[1])
 
 
-def Custom(*data: NDArray, op_type: str | None = None, name: str | None = None, **kwargs: Any) -> Any:
+def _copied_into(outputs: list[NDArray], targets: list[Any], op_type: str) -> list[NDArray]:
+    """Copy outputs to arrays of the user's, which may be the inputs of the call."""
+    if len(targets) != len(outputs):
+        raise ValueError(f"Custom {op_type!r}: out has {len(targets)} arrays, expected {len(outputs)}")
+    copy = dispatch.function("_copyto")
+    for output, target in zip(outputs, targets):
+        copy(output, out=target)
+    return targets
+
+
+def Custom(*data: NDArray, op_type: str | None = None, name: str | None = None, out: Any = None, **kwargs: Any) -> Any:
     """Call a registered custom operator.
 
     Parameters
@@ -282,6 +292,8 @@ def Custom(*data: NDArray, op_type: str | None = None, name: str | None = None, 
         Name that the operator was registered under.
     name : str, optional
         Name of the node in a symbolic graph.
+    out : NDArray or list of NDArray, optional
+        Arrays that get the outputs.
     **kwargs
         Inputs by name, and parameters of the CustomOpProp, which get them as strings.
 
@@ -326,4 +338,6 @@ def Custom(*data: NDArray, op_type: str | None = None, name: str | None = None, 
     call.run_forward(detached, call.outputs, [array.detach() for array in states], is_training())
     if is_recording() and any(array._tape_node is not None for array in inputs):
         dispatch.new_function_node(call, [*inputs, *states], outputs)
+    if out is not None:
+        outputs = _copied_into(outputs, list(out) if isinstance(out, (list, tuple)) else [out], op_type)
     return outputs[0] if len(outputs) == 1 else outputs

@@ -11,7 +11,7 @@ import pytest
 
 import weft as mx
 
-FAMILIES = ("ndarray", "indexing_programs", "autograd")
+FAMILIES = ("ndarray", "indexing_programs", "autograd", "control")
 
 
 @functools.cache

@@ -38,7 +38,7 @@ FAMILIES = {
     "optimizer": "optimizer", "nn": "nn", "loss": "loss", "sequence": "loss",
     "creation": "creation", "random": "creation", "contrib": "contrib", "errors": "errors",
     "ndarray": "ndarray_programs", "indexing_programs": "ndarray_programs",
-    "autograd": "autograd_programs",
+    "autograd": "autograd_programs", "control": "control_programs",
 }
 
 
