@@ -61,7 +61,7 @@ struct PoolRun {
 void run_planes(void* context, int64_t begin, int64_t end) {
   PoolRun* run = static_cast<PoolRun*>(context);
   const PoolWindow& window = run->kernel->window;
-  size_t bytes = size_t(window.in[2]) * sizeof(float);
+  size_t bytes = size_t(window.scratch()) * sizeof(float);
   float* scratch = static_cast<float*>(pool_allocate(bytes));
   if (!scratch) {
     run->good.store(false, std::memory_order_relaxed);
@@ -87,7 +87,7 @@ int Pooling::run_kernel(Kernel* self, const RunArgs* args) {
   parallel_for(kernel->planes, grain(kernel->cost_ns, kernel->planes), &run_planes, &run);
   if (run.good.load(std::memory_order_relaxed)) return 0;
   std::snprintf(args->error, kErrorBytes, "out of memory for a row of %lld values",
-                static_cast<long long>(kernel->window.in[2]));
+                static_cast<long long>(kernel->window.scratch()));
   return 1;
 }
 

@@ -18,6 +18,7 @@ struct PoolWindow {
 
   int64_t in_plane() const { return in[0] * in[1] * in[2]; }
   int64_t out_plane() const { return out[0] * out[1] * out[2]; }
+  int64_t scratch() const { return in[2] + out[2] + 2; }  // values that the loops need
 };
 
 struct BatchNormShape {
@@ -36,7 +37,7 @@ struct ChannelWindow {
 
 // One copy for each instruction set (see target.hpp).
 struct PlaneLoops {
-  // Scratch: in[2] values.
+  // Scratch: window->scratch() values.
   void (*pool)(const PoolWindow* window, const float* in, float* out, float* scratch);
   void (*pool_backward)(const PoolWindow* window, const float* grad, const float* in,
                         const float* out, float* d_in, float* scratch);

@@ -213,12 +213,69 @@ bool side_by_side_2x2(const PoolWindow* w) {
          w->stride[2] == 2 && w->in[1] == 2 * w->out[1] && w->in[2] == 2 * w->out[2];
 }
 
+// One tap of a row of windows, kStep apart: `left` is what each window has yet to give, `taken` lies
+// where the tap's own gradients are collected.
+template <int kStep>
+void give_tap(const float* at, const float* maximum, int64_t n, float* left, float* taken) {
+  int64_t x = 0;
+  for (; x + kVector < n; x += kVector) {
+    Vector value = load_every<kStep>(at + x * kStep), rest = load(left + x), none = {};
+    auto hit = value == load(maximum + x);
+    store(taken + x, load(taken + x) + (hit ? rest : none));
+    store(left + x, hit ? none : rest);
+  }
+  for (; x < n; ++x)
+    if (at[x * kStep] == maximum[x]) {
+      taken[x] += left[x];
+      left[x] = 0.0f;
+    }
+}
+
+void add_interleaved(const float* __restrict even, const float* __restrict odd, int64_t n,
+                     float* __restrict total) {
+  for (int64_t i = 0; i < n / 2; ++i) {
+    total[2 * i] += even[i];
+    total[2 * i + 1] += odd[i];
+  }
+  if (n % 2) total[n - 1] += even[n / 2];
+}
+
+// Inner windows [begin, begin + n) of one row, strides 1 and 2. Taps go in order, so the first
+// maximum of a window takes all that is left. Scratch: what PoolWindow::scratch() says.
+void max_backward_row(const PoolWindow* w, const float* grad, const float* in, const float* maximum,
+                      Range depth, Range rows, int64_t begin, int64_t n, float* d_in, float* scratch) {
+  int64_t width = w->in[2], half = width / 2 + 1;
+  float *left = scratch, *phases = scratch + w->out[2];
+  for (int64_t x = 0; x < n; ++x) left[x] = grad[x];
+  for (int64_t z = depth.begin; z < depth.end; ++z)
+    for (int64_t y = rows.begin; y < rows.end; ++y) {
+      int64_t row = (z * w->in[1] + y) * width, first = begin * w->stride[2] - w->pad[2];
+      if (w->stride[2] == 1) {
+        for (int64_t x = first; x < first + w->kernel[2]; ++x)
+          give_tap<1>(in + row + x, maximum, n, left, d_in + row + x);
+        continue;
+      }
+      for (int64_t i = 0; i < 2 * half; ++i) phases[i] = 0.0f;
+      for (int64_t x = first; x < first + w->kernel[2]; ++x)
+        give_tap<2>(in + row + x, maximum, n, left, phases + x % 2 * half + x / 2);
+      add_interleaved(phases, phases + half, width, d_in + row);
+    }
+}
+
 void max_backward(const PoolWindow* w, const float* grad, const float* in, const float* out,
-                  float* d_in) {
+                  float* d_in, float* scratch) {
+  Range inner = w->stride[2] <= 2 ? inner_windows(w) : Range{0, 0};
+  int64_t width = w->out[2];
   for (int64_t z = 0; z < w->out[0]; ++z)
-    for (int64_t y = 0; y < w->out[1]; ++y)
-      for (int64_t x = 0; x < w->out[2]; ++x)
-        give_to_first(w, *grad++, in, *out++, inside(w, 0, z), inside(w, 1, y), inside(w, 2, x), d_in);
+    for (int64_t y = 0; y < w->out[1]; ++y, grad += width, out += width) {
+      Range depth = inside(w, 0, z), rows = inside(w, 1, y);
+      for (int64_t x = 0; x < width; ++x)
+        if (x < inner.begin || x >= inner.end)
+          give_to_first(w, grad[x], in, out[x], depth, rows, inside(w, 2, x), d_in);
+      if (inner.size() > 0)
+        max_backward_row(w, grad + inner.begin, in, out + inner.begin, depth, rows, inner.begin,
+                         inner.size(), d_in, scratch);
+    }
 }
 
 // Sums and averages: spread a row of gradients over columns, then over the rows of the windows.
@@ -249,7 +306,7 @@ void pool_backward(const PoolWindow* w, const float* grad, const float* in, cons
   int64_t plane = w->in_plane();
   for (int64_t i = 0; i < plane; ++i) d_in[i] = 0.0f;
   if (w->kind == PoolKind::kMax)
-    max_backward(w, grad, in, out, d_in);
+    max_backward(w, grad, in, out, d_in, scratch);
   else
     linear_backward(w, grad, d_in, scratch);
 }
