@@ -38,6 +38,8 @@ cnp.import_array()
 
 cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* type)
+    int PySlice_Unpack(object slice, Py_ssize_t* start, Py_ssize_t* stop, Py_ssize_t* step) except -1
+    Py_ssize_t PySlice_AdjustIndices(Py_ssize_t length, Py_ssize_t* start, Py_ssize_t* stop, Py_ssize_t step)
     ctypedef int PyGILState_STATE
     PyGILState_STATE PyGILState_Ensure() nogil
     void PyGILState_Release(PyGILState_STATE state) nogil
@@ -523,6 +525,16 @@ cdef class NDArray:
     # --- what the front end defines ---
 
     def __getitem__(self, key):
+        # Rows of an array that no graph knows: views that nothing has to be recorded for.
+        if self.node is None and self.spec.ndim > 0:
+            if type(key) is int:
+                row = row_of(self, key)
+                if row is not None:
+                    return row
+            elif type(key) is slice:
+                rows = rows_of(self, key)
+                if rows is not None:
+                    return rows
         return hook("__getitem__")(self, key)
 
     def __setitem__(self, key, value):
@@ -568,6 +580,34 @@ cdef class NDArray:
         values = self.asnumpy()
         values.flags.writeable = False
         PyObject_GetBuffer(values, view, flags)
+
+
+cdef NDArray row_of(NDArray array, object key):
+    """The view of one row; None where the index is out of bounds."""
+    cdef Spec spec = array.spec, part
+    cdef int64_t length = spec.shape[0], index = 0
+    if -length <= key < length:
+        index = key
+    else:
+        return None
+    if index < 0:
+        index += length
+    part = get_spec(spec.shape[1:] if spec.ndim > 1 else (1,), spec.dtype)
+    return share(array, part, array.offset + index * part.nbytes)
+
+
+cdef NDArray rows_of(NDArray array, object key):
+    """The view of neighbouring rows; None where the slice is another one, or empty."""
+    cdef Spec spec = array.spec, part
+    cdef Py_ssize_t start, stop, step, length = spec.shape[0]
+    if key.start is None and key.stop is None and key.step is None:
+        return array
+    PySlice_Unpack(key, &start, &stop, &step)
+    PySlice_AdjustIndices(length, &start, &stop, step)
+    if step != 1 or stop <= start or not spec.size:
+        return None
+    part = get_spec((stop - start,) + spec.shape[1:], spec.dtype)
+    return share(array, part, array.offset + start * (spec.nbytes // length))
 
 
 cdef int wait_write_ready(Buffer* buffer) except -1:
