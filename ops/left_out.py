@@ -24,3 +24,11 @@ leave_out(
     "a node type internal to MXNet's executor; weft's executor has its own means",
 )
 leave_out(("_cv*", "_npi_cv*", "_imdecode"), "an image function on OpenCV in MXNet; part of weft's image module, not an operator")
+leave_out(
+    ("_contrib_quantized_*", "_contrib_quantize_asym", "_contrib_calibrate_entropy"),
+    "8-bit inference: weft computes in floating point; quantize, dequantize and requantize convert its data",
+)
+leave_out(
+    ("_foreach", "_while_loop", "_cond", "Custom"),
+    "runs Python code: a function of its own (nd.contrib.foreach ..., nd.Custom), not an operator",
+)

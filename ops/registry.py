@@ -85,6 +85,7 @@ DECLARATION_MODULES: list[str] = [
     "nn_resize",
     "nn_roi",
     "nn_spatial",
+    "nn_rotated",
     "nn_deformable",
     "loss",
     "ctc",

@@ -153,3 +153,18 @@ def test_allclose():
     assert mx.nd.contrib.allclose(a, a).asscalar() == 1
     assert mx.nd.contrib.allclose(a, a, equal_nan=False).asscalar() == 0
     assert mx.nd.contrib.allclose(mx.nd.ones(3), mx.nd.ones(3) + 1e-3, rtol=1e-2).asscalar() == 1
+
+
+def test_rotated_regions():
+    rng = np.random.default_rng(3)
+    data = rng.normal(size=(1, 2, 9, 9)).astype(np.float32)
+    # One sample a bin at pixel centres: the bins are pixels, and half a turn reads them backwards.
+    straight = mx.nd.array([[0, 4, 4, 3, 3, 0]])
+    turned = mx.nd.array([[0, 4, 4, 3, 3, 180]])
+    options = {"pooled_size": (3, 3), "spatial_scale": 1.0, "sampling_ratio": 1}
+    found = mx.nd.contrib.RROIAlign(mx.nd.array(data), straight, **options).asnumpy()
+    np.testing.assert_allclose(found[0], data[0, :, 3:6, 3:6], rtol=1e-6)
+    back = mx.nd.contrib.RROIAlign(mx.nd.array(data), turned, **options).asnumpy()
+    np.testing.assert_allclose(back[0], data[0, :, 5:2:-1, 5:2:-1], rtol=1e-4, atol=1e-5)
+    with pytest.raises(mx.MXNetError, match=r"rois has shape \(1, 5\)"):
+        mx.nd.contrib.RROIAlign(mx.nd.array(data), mx.nd.ones((1, 5)), **options)
