@@ -229,6 +229,8 @@ def array(source_array: Any, ctx: Context | None = None, dtype: DType = None) ->
         wanted = as_dtype(dtype)
     else:
         wanted = DTYPES[0]
+    if type(source_array) is np.ndarray and source_array.dtype == wanted:
+        return from_numpy_copy(source_array, context, wanted)
     return from_numpy_copy(_as_numpy(source_array, wanted), context, wanted)
 
 
