@@ -86,6 +86,7 @@ DECLARATION_MODULES: list[str] = [
     "nn_roi",
     "nn_spatial",
     "nn_rotated",
+    "nn_psroi",
     "nn_deformable",
     "loss",
     "ctc",

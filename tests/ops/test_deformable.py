@@ -112,3 +112,19 @@ def test_hawkes_likelihood_and_gradients():
         return mx.nd.sum(mx.nd.contrib.hawkesll(*arrays, *rest)[0] * weights)
 
     check_gradients(loss, [lda, alpha, beta])
+
+
+@pytest.mark.parametrize("shifted", [True, False])
+def test_gradients_of_position_sensitive_pooling(shifted):
+    data = draw(2, 3 * 4, 8, 8)
+    rois = to_nd(np.array([[0, 0.0, 0.0, 7.0, 7.0], [1, 2.0, 1.0, 6.0, 7.0]]))
+    heads = to_nd(draw(2, 3, 2, 2))
+    options = {
+        "spatial_scale": 1.0, "output_dim": 3, "group_size": 2, "pooled_size": 2, "sample_per_part": 3,
+        "trans_std": 0.1, "no_trans": not shifted,
+    }  # fmt: skip
+
+    def loss(inner, *shifts):
+        return mx.nd.sum(mx.nd.contrib.DeformablePSROIPooling(inner, rois, *shifts, **options) * heads)
+
+    check_gradients(loss, [data, draw(2, 2, 2, 2)] if shifted else [data])
