@@ -212,7 +212,8 @@ void run_rows(const Plan& plan, const T* source, T* target) {
   parallel_for(plan.total, kGrainBytes / int64_t(sizeof(T)), copy_rows<T>, &job);
 }
 
-constexpr int64_t kTileA = 128, kTileB = 128;  // items of a transposed tile: it fits the L2 cache
+constexpr int64_t kTileGroup = 16;
+constexpr int64_t kTileA = 64, kTileB = 128;  // items of a transposed tile
 
 // --- transposed copies --------------------------------------------------------------------------
 
@@ -340,11 +341,15 @@ template <class T>
 void transpose_tiles(void* context, int64_t begin, int64_t end) {
   const TransposeJob<T>& job = *static_cast<TransposeJob<T>*>(context);
   for (int64_t index = begin; index < end; ++index) {
-    int64_t rest = index;
-    const int64_t b0 = (rest % job.tiles_b) * job.tile_b;
-    rest /= job.tiles_b;
-    const int64_t a0 = (rest % job.tiles_a) * job.tile_a;
-    rest /= job.tiles_a;
+    const int64_t tiles = job.tiles_a * job.tiles_b;
+    int64_t rest = index / tiles;
+    // Some tiles side by side in the source first: they share its pages, and the address
+    // translations of the target rows they write still fit into the CPU's table.
+    const int64_t group = index % tiles / (kTileGroup * job.tiles_b);
+    const int64_t in_group = index % tiles - group * kTileGroup * job.tiles_b;
+    const int64_t width = std::min(kTileGroup, job.tiles_a - group * kTileGroup);
+    const int64_t a0 = (group * kTileGroup + in_group % width) * job.tile_a;
+    const int64_t b0 = in_group / width * job.tile_b;
     const T* source = job.source + a0 + b0 * job.b.source;
     T* target = job.target + a0 * job.a.target + b0;
     for (size_t i = job.outer.size(); i-- > 0;) {
