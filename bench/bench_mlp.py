@@ -15,7 +15,7 @@ from training import compare
 SIZES = (784, 256, 128, 10)
 BATCH = 64
 BATCHES = 16
-RATE, MOMENTUM = 0.01, 0.9
+RATE, MOMENTUM = 0.001, 0.9
 
 
 def make_data():
