@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .functions import F
-from .params import Attrs, Param
+from .params import Attrs
 from .registry import Int
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "backward_call",
     "backward_wanted",
     "check_named_shape",
+    "choose_wanted",
     "compute_dtype",
     "float_dtypes",
     "native",
@@ -78,11 +79,6 @@ def wanted_outputs(attrs: Attrs) -> int:
 def choose_wanted(attrs: Attrs, items: Sequence[Any]) -> list[Any]:
     """Return those of ``items`` (one per possible gradient) whose bit is set in ``attrs.wanted``."""
     return [item for i, item in enumerate(items) if attrs.wanted >> i & 1]
-
-
-def forward_params(params: Sequence[Param], *more: Param) -> tuple[Param, ...]:
-    """Return the parameters of a backward operator: its forward operator's and ``more``."""
-    return (*params, *more)
 
 
 def float_dtypes(attrs: Attrs, dtypes: Sequence[np.dtype]) -> list[np.dtype]:
