@@ -36,6 +36,9 @@ const RandomLoops& loops() {
   return found;
 }
 
+// Words are made 32 at a time.
+int64_t whole(int64_t words) { return (words + 31) & ~int64_t(31); }
+
 template <class K> void destroy(Kernel* kernel) { delete static_cast<K*>(kernel); }
 
 // Calls `piece(call, index, begin, count)` for every piece, spread over the free cores.
@@ -98,10 +101,13 @@ template <class T> struct DrawCall {
     T values[kPiece];
     T* target = kernel.type == DType::kFloat16 ? values : static_cast<T*>(out) + begin;
     uint32_t bits[kPiece * Bits<T>::kWords];
-    const int64_t words = kPiece * Bits<T>::kWords;
-    loops().bits(bits, index * (words / 4), words, seed, counter);
-    if (kernel.draw == Draw::kUniform) Bits<T>::uniform(bits, target, count, first, second);
-    else normal(bits, target, count);
+    const int64_t block = index * (kPiece * Bits<T>::kWords / 4);
+    if (kernel.draw == Draw::kUniform) {
+      loops().bits(bits, block, whole(count * Bits<T>::kWords), seed, counter);
+      Bits<T>::uniform(bits, target, count, first, second);
+    } else {
+      normal(bits, block, target, count);
+    }
     if (kernel.type == DType::kFloat16) {
       uint16_t* halves = static_cast<uint16_t*>(out) + begin;
       for (int64_t i = 0; i < count; ++i) halves[i] = float_to_half(static_cast<float>(values[i]));
@@ -109,24 +115,28 @@ template <class T> struct DrawCall {
   }
 
   // Box and Muller: two uniform numbers give two normal ones.
-  void normal(const uint32_t* bits, T* target, int64_t count) const {
+  // The first half of a piece's words gives radii, the second half angles.
+  void normal(uint32_t* bits, int64_t block, T* target, int64_t count) const {
     constexpr int64_t half = kPiece / 2;
+    const int64_t used = std::min(half, count), words = whole(used * Bits<T>::kWords);
     T radius[half], angle[half], sine[half];
-    Bits<T>::positive(bits, radius, half);
-    Bits<T>::uniform(bits + half * Bits<T>::kWords, angle, half, T(0), T(6.283185307179586477));
-    apply(kernel.normal.log, reinterpret_cast<char*>(radius), half, sizeof(T));
+    loops().bits(bits, block, words, seed, counter);
+    Bits<T>::positive(bits, radius, used);
+    loops().bits(bits, block + half * Bits<T>::kWords / 4, words, seed, counter);
+    Bits<T>::uniform(bits, angle, used, T(0), T(6.283185307179586477));
+    apply(kernel.normal.log, reinterpret_cast<char*>(radius), used, sizeof(T));
     if (kernel.normal.sine != nullptr) {
-      std::memcpy(sine, angle, sizeof(sine));
-      apply(kernel.normal.sine, reinterpret_cast<char*>(sine), half, sizeof(T));
-      apply(kernel.normal.cosine, reinterpret_cast<char*>(angle), half, sizeof(T));
+      std::memcpy(sine, angle, used * sizeof(T));
+      apply(kernel.normal.sine, reinterpret_cast<char*>(sine), used, sizeof(T));
+      apply(kernel.normal.cosine, reinterpret_cast<char*>(angle), used, sizeof(T));
     } else {
-      for (int64_t i = 0; i < half; ++i) {
+      for (int64_t i = 0; i < used; ++i) {
         sine[i] = std::sin(angle[i]);
         angle[i] = std::cos(angle[i]);
       }
     }
-    for (int64_t i = 0; i < half; ++i) radius[i] = std::sqrt(T(-2) * radius[i]) * second;
-    for (int64_t i = 0; i < std::min(half, count); ++i) target[i] = first + radius[i] * angle[i];
+    for (int64_t i = 0; i < used; ++i) radius[i] = std::sqrt(T(-2) * radius[i]) * second;
+    for (int64_t i = 0; i < used; ++i) target[i] = first + radius[i] * angle[i];
     for (int64_t i = half; i < count; ++i) target[i] = first + radius[i - half] * sine[i - half];
   }
 };
@@ -172,7 +182,7 @@ struct RandintCall {
   void piece(int64_t index, int64_t begin, int64_t count) const {
     // Two words a number: the bias of mapping 64 bits onto the range is below 2^-32 for every range in use.
     uint32_t bits[kPiece * 2];
-    loops().bits(bits, index * (kPiece / 2), kPiece * 2, seed, counter);
+    loops().bits(bits, index * (kPiece / 2), whole(count * 2), seed, counter);
     for (int64_t i = 0; i < count; ++i) {
       const uint64_t word = static_cast<uint64_t>(bits[2 * i]) << 32 | bits[2 * i + 1];
       const auto wide = static_cast<unsigned __int128>(word) * kernel.range;
@@ -209,7 +219,7 @@ struct DropoutCall {
 
   void piece(int64_t index, int64_t begin, int64_t count) const {
     uint32_t bits[kPiece];
-    loops().bits(bits, index * (kPiece / 4), kPiece, seed, counter);
+    loops().bits(bits, index * (kPiece / 4), whole(count), seed, counter);
     if (kernel.type == DType::kFloat32) {
       loops().drop32(bits, static_cast<const float*>(x) + begin, static_cast<float*>(out) + begin,
                      static_cast<float*>(mask) + begin, count, kernel.threshold, static_cast<float>(kernel.scale));

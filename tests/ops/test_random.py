@@ -82,13 +82,16 @@ def test_seeds_repeat_and_calls_differ():
     assert not np.array_equal(first[0], first[1]) and not np.array_equal(first[0], other)
 
 
-def test_long_draws_begin_like_short_ones():
+@pytest.mark.parametrize("name", ["normal", "uniform"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_long_draws_begin_like_short_ones(name, dtype):
     """The stream is cut into pieces by place, not by thread."""
+    draw = getattr(mx.nd.random, name)
     mx.random.seed(5)
-    long = mx.nd.random.normal(shape=(100_000,)).asnumpy()
-    mx.random.seed(5)
-    short = mx.nd.random.normal(shape=(4096,)).asnumpy()
-    np.testing.assert_array_equal(long[:4096], short)
+    long = draw(shape=(100_000,), dtype=dtype).asnumpy()
+    for size in (1, 7, 1000, 1500, 4096, 5000):
+        mx.random.seed(5)
+        np.testing.assert_allclose(draw(shape=(size,), dtype=dtype).asnumpy(), long[:size], rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
