@@ -13,6 +13,7 @@ namespace {
 constexpr int kMaxOperands = 8;
 constexpr int kMaxAxes = 16;
 constexpr int64_t kBlock = 1024;          // elements in a conversion buffer: all of them stay in the first-level cache
+constexpr int64_t kStreamBlock = 256;     // elements streamed at a time; measured: longer blocks lose to plain stores
 constexpr int64_t kShortRow = 64;         // rows below this are spread out into a buffer instead of run one by one
 constexpr double kPieceNs = 20000;        // work worth handing to another core
 
@@ -73,7 +74,7 @@ struct Operand {
 };
 
 struct Elementwise : Kernel {
-  Loop loop;
+  Loop loop, stream_loop;
   void* data;
   std::vector<double> parameters;
   bool dynamic_parameters;
@@ -84,10 +85,19 @@ struct Elementwise : Kernel {
   int64_t shape[kMaxAxes];
   int64_t size, inner;
   int64_t grain;       // elements in a piece
-  bool converts, stream;
+  bool converts;
+  bool stream;         // the result is too large to stay in the cache
 
   Elementwise(int (*run)(Kernel*, const RunArgs*), double cost)
       : Kernel(run, [](Kernel* self) { delete static_cast<Elementwise*>(self); }, cost) {}
+
+  // Whether an input is the output's memory: then its lines are in the cache, and written there.
+  bool in_place(const RunArgs* args) const {
+    for (int j = 0; j < inputs; ++j)
+      if (operands[j].source >= 0 && args->inputs[operands[j].source] == args->outputs[operands[count - 1].source])
+        return true;
+    return false;
+  }
 
   void* loop_data(const RunArgs* args) const {
     return dynamic_parameters ? const_cast<double*>(args->scalars) : data;
@@ -97,11 +107,14 @@ struct Elementwise : Kernel {
 // The arguments of one run: where every operand starts, scalars converted.
 struct Call {
   const Elementwise* kernel;
+  Loop loop;
   void* data;
   char* bases[kMaxOperands];
   Number numbers[kMaxOperands];
 
-  Call(const Elementwise* kernel_, const RunArgs* args) : kernel(kernel_), data(kernel_->loop_data(args)) {
+  Call(const Elementwise* kernel_, const RunArgs* args)
+      : kernel(kernel_), loop(kernel_->loop), data(kernel_->loop_data(args)) {
+    if (kernel->stream && kernel->stream_loop && !kernel->in_place(args)) loop = kernel->stream_loop;
     for (int j = 0; j < kernel->count; ++j) {
       const Operand& operand = kernel->operands[j];
       if (operand.source >= 0) {
@@ -124,7 +137,7 @@ void flat_piece(const Call& call, int64_t begin, int64_t end) {
   char* args[kMaxOperands];
   for (int j = 0; j < kernel.count; ++j) args[j] = call.bases[j] + begin * kernel.steps[j];
   const intptr_t n = end - begin;
-  kernel.loop(args, &n, kernel.steps, call.data);
+  call.loop(args, &n, kernel.steps, call.data);
 }
 
 // Works in the cache and streams the results out, so that memory is not read just to be overwritten.
@@ -132,12 +145,12 @@ void flat_piece_streaming(const Call& call, int64_t begin, int64_t end) {
   const Elementwise& kernel = *call.kernel;
   const int last = kernel.count - 1;
   const int64_t size = kernel.operands[last].size;
-  alignas(64) char buffer[kBlock * 8];
+  alignas(64) char buffer[kStreamBlock * 8];
   char* out = call.bases[last] + begin * size;
   // Up to the first full cache line, then whole blocks.
-  int64_t head = ((64 - (reinterpret_cast<uintptr_t>(out) & 63)) & 63) / size;
+  const int64_t head = ((64 - (reinterpret_cast<uintptr_t>(out) & 63)) & 63) / size;
   for (int64_t i = begin; i < end;) {
-    const intptr_t n = std::min<int64_t>(end - i, i == begin && head ? head : kBlock);
+    const intptr_t n = std::min<int64_t>(end - i, i == begin && head ? head : kStreamBlock);
     char* args[kMaxOperands];
     for (int j = 0; j < last; ++j) args[j] = call.bases[j] + i * kernel.steps[j];
     args[last] = buffer;
@@ -190,14 +203,8 @@ template <void (*kPiece)(const Call&, int64_t, int64_t)> int run_pieces(Kernel* 
 
 int run_flat_large(Kernel* self, const RunArgs* args) {
   const Elementwise& kernel = *static_cast<Elementwise*>(self);
-  if (kernel.stream) {
-    const Operand& result = kernel.operands[kernel.count - 1];
-    bool in_place = false;
-    for (int j = 0; j < kernel.inputs; ++j)
-      in_place |= kernel.operands[j].source >= 0 &&
-                  args->inputs[kernel.operands[j].source] == args->outputs[result.source];
-    if (!in_place) return run_pieces<flat_piece_streaming>(self, args);
-  }
+  if (kernel.stream && !kernel.stream_loop && !kernel.in_place(args))
+    return run_pieces<flat_piece_streaming>(self, args);
   return run_pieces<flat_piece>(self, args);
 }
 
@@ -320,7 +327,7 @@ void rows_piece(const Call& call, int64_t begin, int64_t end) {
       args[j] = call.bases[j] + walk.offsets[j] + walk.at[last] * steps[j];
     }
     if (kernel.converts) run_converting(call, args, steps, n);
-    else kernel.loop(args, &n, steps, call.data);
+    else call.loop(args, &n, steps, call.data);
     i += n;
     walk.advance(n);
   }
@@ -421,7 +428,8 @@ void choose_run(Elementwise* kernel, double ns) {
   int arrays = 0;
   for (int j = 0; j < kernel->inputs; ++j) arrays += kernel->operands[j].source >= 0;
   const int64_t bytes = kernel->size * kernel->operands[kernel->count - 1].size;
-  kernel->stream = flat && kernel->count == kernel->inputs + 1 && bytes >= stream_bytes() && stream_available();
+  kernel->stream =
+      !kernel->converts && kernel->count == kernel->inputs + 1 && bytes >= stream_bytes() && stream_available();
   kernel->grain = std::max<int64_t>(1024, static_cast<int64_t>(kPieceNs / ns));
   kernel->grain = (kernel->grain + 63) & ~int64_t{63};
   const bool small = single && kernel->size <= kernel->grain;
@@ -440,6 +448,7 @@ Kernel* make_elementwise(const ElementwiseSpec& spec) {
   if (count > kMaxOperands || count <= spec.inputs || !spec.loop) return nullptr;
   std::unique_ptr<Elementwise> kernel(new Elementwise(nullptr, 0));
   kernel->loop = spec.loop;
+  kernel->stream_loop = spec.stream_loop;
   kernel->parameters = spec.parameters;
   kernel->data = kernel->parameters.empty() ? spec.data : kernel->parameters.data();
   kernel->dynamic_parameters = spec.dynamic_parameters;

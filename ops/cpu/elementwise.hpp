@@ -21,6 +21,7 @@ constexpr int kDynamicScalar = -1, kFixedScalar = -2;
 
 struct ElementwiseSpec {
   Loop loop = nullptr;
+  Loop stream_loop = nullptr;      // for results too large for the cache (see find_stream_loop); may be nullptr
   void* data = nullptr;            // handed to the loop when it has no parameters of its own
   std::vector<double> parameters;  // fixed parameters of the loop
   bool dynamic_parameters = false; // the loop's parameters are RunArgs::scalars

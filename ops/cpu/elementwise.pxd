@@ -28,6 +28,7 @@ cdef extern from "ops/cpu/loops.hpp" namespace "weft" nogil:
         Loop loop
 
     const LoopEntry* find_loop(const char* name, DType type)
+    Loop find_stream_loop(const char* name, DType type)
     Loop cast_loop(DType from_type, DType to_type)
 
 
@@ -45,6 +46,7 @@ cdef extern from "ops/cpu/elementwise.hpp" namespace "weft" nogil:
 
     cdef cppclass ElementwiseSpec:
         Loop loop
+        Loop stream_loop
         void* data
         vector[double] parameters
         int dynamic_parameters

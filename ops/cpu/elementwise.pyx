@@ -241,6 +241,7 @@ def ufunc_builder(str name, scalar=None, result=None, *, str param="scalar", tup
             if not read_parameters(&spec, attrs, params, entry.parameters):
                 return None
             spec.loop = entry.loop
+            spec.stream_loop = find_stream_loop(entry.name, entry.type)
             spec.ns = entry.ns
             for j in range(spec.operands.size()):
                 spec.operands[j].compute = compute

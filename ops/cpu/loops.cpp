@@ -16,6 +16,7 @@ namespace weft {
   LoopTable math_loops();          \
   LoopTable trig_loops();          \
   LoopTable cast_loops();          \
+  LoopTable stream_loops();        \
   Loop cast_loop_of(DType, DType); \
   }
 WEFT_TABLES(baseline)
@@ -60,6 +61,17 @@ const LoopEntry* find_loop(const char* name, DType type) {
   static const Index index = make_index();
   auto found = index.find(key_of(name, type));
   return found == index.end() ? nullptr : found->second;
+}
+
+Loop find_stream_loop(const char* name, DType type) {
+#if WEFT_HAVE_AVX2_TARGET
+  const LoopTable table = cpu_has_avx2() ? avx2::stream_loops() : baseline::stream_loops();
+#else
+  const LoopTable table = baseline::stream_loops();
+#endif
+  for (int k = 0; k < table.count; ++k)
+    if (table.entries[k].type == type && std::strcmp(table.entries[k].name, name) == 0) return table.entries[k].loop;
+  return nullptr;
 }
 
 Loop cast_loop(DType from, DType to) {

@@ -37,6 +37,9 @@ struct LoopTable {
 
 // The fastest native loop for this CPU, or nullptr.
 const LoopEntry* find_loop(const char* name, DType type);
+// The same with stores that go around the cache, or nullptr. Only for contiguous results, and inputs that are
+// contiguous or broadcast and do not share their memory.
+Loop find_stream_loop(const char* name, DType type);
 // Converts between two types as C does; identical types copy. Never nullptr for known types.
 Loop cast_loop(DType from, DType to);
 

@@ -75,8 +75,10 @@ template <class T> void rows(void* context, int64_t begin, int64_t end) {
   const int64_t n = spec.n, bytes = n * sizeof(T);
   const T *x = static_cast<const T*>(call.args->inputs[0]);
   T* out = static_cast<T*>(call.args->outputs[0]);
-  const bool buffered = !spec.log && bytes <= kRowBytes && spec.outer * bytes >= stream_bytes() && stream_available();
-  std::vector<T> buffer(buffered ? n : 0);
+  // Large results are worked out in a buffer, and go around the cache from there.
+  const bool around = bytes <= kRowBytes && bytes % 32 == 0 && spec.outer * bytes >= stream_bytes() &&
+                      reinterpret_cast<uintptr_t>(out) % 32 == 0 && spec.lengths == DType::kOther && x != out;
+  std::vector<T> buffer(around && !spec.log ? n : 0);
   for (int64_t row = begin; row < end; ++row) {
     int64_t count = n;
     if (spec.lengths != DType::kOther) {
@@ -84,11 +86,10 @@ template <class T> void rows(void* context, int64_t begin, int64_t end) {
       std::fill(out + row * n + count, out + (row + 1) * n, T(0));
       if (count == 0) continue;
     }
-    T* to = buffered ? buffer.data() : out + row * n;
-    loops<T>().row(x + row * n, to, count, T(spec.scale), spec.log, to);
-    if (buffered) stream_copy(reinterpret_cast<char*>(out + row * n), reinterpret_cast<char*>(to), count * sizeof(T));
+    T* to = out + row * n;
+    loops<T>().row(x + row * n, buffer.empty() ? to : buffer.data(), count, T(spec.scale), spec.log, to, around);
   }
-  if (buffered) stream_fence();
+  if (around) stream_fence();
 }
 
 template <class T> void rows_backward(void* context, int64_t begin, int64_t end) {
@@ -111,7 +112,7 @@ void half_rows(void* context, int64_t begin, int64_t end) {
   for (int64_t at = begin; at < end; ++at) {
     const int64_t count = spec.lengths == DType::kOther ? n : length_at(spec, call.args->inputs[1], at);
     convert(widen, x + at * n, row.data(), count, 2, 4);
-    if (count) loops<float>().row(row.data(), row.data(), count, float(spec.scale), spec.log, row.data());
+    if (count) loops<float>().row(row.data(), row.data(), count, float(spec.scale), spec.log, row.data(), false);
     std::fill(row.begin() + count, row.end(), 0.0f);
     convert(narrow, row.data(), out + at * n, n, 4, 2);
   }

@@ -36,7 +36,8 @@ Kernel* make_cross_entropy_backward(const CrossEntropySpec& spec);  // out_grad,
 // What softmax_loops.cpp has for each instruction set; T is float or double.
 template <class T> struct SoftmaxLoops {
   // One contiguous row of n; `work` holds n values (may be `out`).
-  void (*row)(const T* x, T* work, int64_t n, T scale, bool log, T* out);
+  // With `around` the results, aligned to 32 bytes, go around the cache.
+  void (*row)(const T* x, T* work, int64_t n, T scale, bool log, T* out, bool around);
   void (*row_backward)(const T* grad, const T* y, int64_t n, T scale, bool log, T* out);
   // `width` neighbouring columns of an (n, stride) matrix; width <= kSoftmaxColumns.
   void (*columns)(const T* x, int64_t n, int64_t stride, int64_t width, T scale, bool log, T* out);

@@ -70,20 +70,34 @@ template <class T, bool kStore> T sum_of_exp(const T* x, T* out, int64_t n, T sc
   return sum_lanes<T>(s[0] + s[1]);
 }
 
-template <class T> void row(const T* x, T* work, int64_t n, T scale, bool log, T* out) {
+template <class T, bool kAround> WEFT_INLINE void store_result(T* to, Vec<T> value) {
+#if defined(__AVX__)
+  if constexpr (kAround && sizeof(T) == 4) return _mm256_stream_ps(reinterpret_cast<float*>(to), (__m256)value);
+  if constexpr (kAround && sizeof(T) == 8) return _mm256_stream_pd(reinterpret_cast<double*>(to), (__m256d)value);
+#endif
+  store<T>(to, value);
+}
+
+template <class T, bool kAround>
+WEFT_INLINE void row_in(const T* x, T* work, int64_t n, T scale, bool log, T* out) {
   constexpr int lanes = SimdOf<T>::lanes;
   const T shift = largest_of<T>(x, n, scale);
   int64_t i = 0;
   if (log) {
     const T total = std::log(sum_of_exp<T, false>(x, work, n, scale, shift));
     // In two steps: the logarithm must not be lost beside a large shift.
-    for (; i + lanes <= n; i += lanes) store<T>(out + i, (load<T>(x + i) * scale - shift) - total);
+    for (; i + lanes <= n; i += lanes) store_result<T, kAround>(out + i, (load<T>(x + i) * scale - shift) - total);
     if (i < n) store_part<T>(out + i, (load_part<T>(x + i, n - i) * scale - shift) - total, n - i);
     return;
   }
   const T factor = T(1) / sum_of_exp<T, true>(x, work, n, scale, shift);
-  for (; i + lanes <= n; i += lanes) store<T>(out + i, load<T>(work + i) * factor);
+  for (; i + lanes <= n; i += lanes) store_result<T, kAround>(out + i, load<T>(work + i) * factor);
   if (i < n) store_part<T>(out + i, load_part<T>(work + i, n - i) * factor, n - i);
+}
+
+template <class T> void row(const T* x, T* work, int64_t n, T scale, bool log, T* out, bool around) {
+  if (around) row_in<T, true>(x, work, n, scale, log, out);
+  else row_in<T, false>(x, work, n, scale, log, out);
 }
 
 template <class T> void row_backward(const T* grad, const T* y, int64_t n, T scale, bool log, T* out) {

@@ -278,3 +278,29 @@ def test_copy_and_fill(size):
 def test_copy_broadcasts():
     data = values("float32", (3, 1, 5))
     np.testing.assert_array_equal(compute(elementwise.copy_builder, [data], (2, 3, 4, 5)), np.broadcast_to(data, (2, 3, 4, 5)))
+
+
+STREAMED = ("add", "subtract", "multiply", "divide", "maximum", "minimum", "grad_tanh", "grad_sigmoid", "grad_relu",
+            "relu", "exp", "log", "tanh", "sigmoid", "square", "negative", "abs", "sqrt", "floor")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STREAMED)
+def test_large_results_are_those_of_small_ones(name):
+    """Large results go around the cache by other loops; a third of the array takes the usual way."""
+    size = (9 << 20) + 11
+    rng = np.random.default_rng(0)
+    a = np.abs(rng.standard_normal(size, dtype="float32"))
+    a[:3] = [np.nan, np.inf, 0]
+    inputs = [a, np.roll(a, 1)] if STREAMED.index(name) < 9 else [a]
+    large = compute(elementwise.ufunc_builder(name), inputs, out=np.zeros(size + 3, "float32")[3:])
+    for begin in range(0, size, 1 << 20):
+        part = [item[begin : begin + (1 << 20)] for item in inputs]
+        small = compute(elementwise.ufunc_builder(name), part)
+        np.testing.assert_array_max_ulp(large[begin : begin + (1 << 20)], small, maxulp=1)
+
+
+@pytest.mark.parametrize("shapes", [((3000, 3001), (3001,)), ((3000, 3001), (3000, 1)), ((3000, 1), (3001,)), ((3000, 3001), (1,))])
+def test_large_broadcast_results(shapes):
+    a, b = (np.random.default_rng(k).standard_normal(shape, dtype="float32") for k, shape in enumerate(shapes))
+    np.testing.assert_array_equal(compute(elementwise.ufunc_builder("subtract"), [a, b], (3000, 3001)), a - b)
+    np.testing.assert_array_equal(compute(elementwise.ufunc_builder("subtract"), [b, a], (3000, 3001)), b - a)

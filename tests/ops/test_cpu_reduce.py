@@ -88,7 +88,8 @@ def test_any_axes(data):
     axes = tuple(sorted(data.draw(st.sets(st.integers(0, len(shape) - 1), min_size=1))))
     array = np.random.default_rng(1).integers(-50, 50, shape)
     for dtype in ("float32", "int32", "float16"):
-        expected = array.sum(axis=axes).astype(dtype)
+        with np.errstate(over="ignore"):
+            expected = array.sum(axis=axes).astype(dtype)
         got = compute("sum", array.astype(dtype), axes)
         np.testing.assert_array_equal(got.reshape(expected.shape), expected)
 
