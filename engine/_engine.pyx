@@ -58,6 +58,7 @@ from .cengine cimport (
     settings,
     should_throttle,
     shutdown,
+    forget_first_error,
     take_first_error,
     throttle,
     trace_read,
@@ -217,6 +218,7 @@ cdef int wait_var(CVar* var, bint write_side) except -1:
     cdef ErrorRecord* error = var.error.load()
     if error != NULL:
         error_retain(error)
+        forget_first_error(error)
         try:
             raise_record(error)
         finally:
@@ -238,7 +240,7 @@ def wait_all_quietly():
 
 
 def wait_all():
-    """Wait for everything pushed so far; raise the first failure since the last call, once.
+    """Wait for everything pushed so far; raise the first failure since the last call that no other wait has raised, once.
 
     Raises
     ------

@@ -127,6 +127,7 @@ cdef extern from "engine/core/engine.hpp" namespace "weft" nogil:
     WaitRecord* begin_wait_all()
     cbool wait_for(WaitRecord* record, int milliseconds)
     void end_wait(WaitRecord* record)
+    void forget_first_error(ErrorRecord* record)
     ErrorRecord* take_first_error()
     void enter_blocking()
     void leave_blocking()

@@ -80,3 +80,10 @@ def test_program(name, case):
         return
     for label, expected in case["results"].items():
         compare(label, space[label], mxnet_data.decode(expected, family(name)[1]))
+
+
+def test_waitall_does_not_repeat_an_error_that_a_wait_has_raised():
+    data, index = mx.nd.ones((4, 2)), mx.nd.array([0, 9])
+    with pytest.raises(mx.base.MXNetError):
+        mx.nd.take(data, index, mode="raise").wait_to_read()
+    mx.nd.waitall()

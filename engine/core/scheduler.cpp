@@ -146,6 +146,15 @@ ErrorRecord* take_first_error() {
   return record;
 }
 
+void forget_first_error(ErrorRecord* record) {
+  {
+    std::lock_guard<std::mutex> guard(scheduler->error_lock);
+    if (scheduler->first_error != record) return;
+    scheduler->first_error = nullptr;
+  }
+  error_release(record);
+}
+
 namespace {
 
 void note_first_error(ErrorRecord* record) {
