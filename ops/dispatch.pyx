@@ -1008,6 +1008,22 @@ cdef object call(OpFunction function, list inputs, object attrs, object out):
     return run_plan(function, array_pointers, n, attrs, device_of(given) if n == 0 else None, scalars, n_scalars, out)
 
 
+cdef dict _fill_attrs = {}
+
+
+def fill(str maker, Spec spec, ctx):
+    """Return a new array of ``spec`` from ``_zeros`` or ``_ones``, without a look at arguments."""
+    cdef OpFunction found = function(maker)
+    key = (maker, spec)
+    attrs = _fill_attrs.get(key)
+    if attrs is None:
+        if len(_fill_attrs) >= kMostBindings:
+            _fill_attrs.clear()
+        attrs = found.op.attrs({"shape": spec.shape, "dtype": spec.dtype.name})
+        _fill_attrs[key] = attrs
+    return run_plan(found, NULL, 0, attrs, ctx, NULL, 0, None)
+
+
 # --- functions by name ----------------------------------------------------------------------------
 
 cdef dict _functions = {}

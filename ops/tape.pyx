@@ -8,7 +8,7 @@ cimport cython
 
 from .array cimport NDArray, Spec, TapeNode, new_array, share
 
-from .dispatch import OpFunction, clear_node, function, set_recording, set_training
+from .dispatch import OpFunction, clear_node, fill, function, set_recording, set_training
 from .errors import MXNetError
 
 cdef extern from *:
@@ -32,8 +32,6 @@ cdef class GradientContext:
 cdef object _add = None
 cdef object _copy = None
 cdef object _copyto = None
-cdef object _zeros = None
-cdef object _ones = None
 
 
 cdef int load_functions() except -1:
@@ -41,13 +39,7 @@ cdef int load_functions() except -1:
     _add = function("elemwise_add")
     _copy = function("_copy")
     _copyto = function("_copyto")
-    _zeros = function("_zeros")
-    _ones = function("_ones")
     return 0
-
-
-cdef object filled(object maker, Spec spec, object context):
-    return maker(shape=spec.shape, dtype=spec.dtype.name, ctx=str(context))
 
 
 cdef dict collect(list roots):
@@ -85,7 +77,7 @@ cdef list differentiate(TapeNode node, list grads, bint create_graph):
     if not isinstance(node.function, OpFunction):
         for i in range(len(grads)):
             if grads[i] is None:
-                grads[i] = filled(_zeros, <Spec>node.out_specs[i], node.context)
+                grads[i] = fill("_zeros", <Spec>node.out_specs[i], node.context)
         return node.function._backward(node, grads)
     op = node.function.op
     ctx = GradientContext.__new__(GradientContext)
@@ -106,7 +98,7 @@ cdef list differentiate(TapeNode node, list grads, bint create_graph):
         visible = op.count_visible(node.attrs)
         for i in range(len(grads)):
             if grads[i] is None and i < visible:
-                grads[i] = filled(_zeros, <Spec>node.out_specs[i], node.context)
+                grads[i] = fill("_zeros", <Spec>node.out_specs[i], node.context)
     if op.gradient is None:
         raise MXNetError(f"{op.name} has no gradient: it cannot lie between a loss and a variable")
     result = op.gradient(ctx, *grads)
@@ -199,7 +191,7 @@ def run_backward(list heads, head_grads, bint retain_graph, bint train_mode, bin
             head = <NDArray>heads[i]
             gradient = None if head_grads is None else head_grads[i]
             if gradient is None:
-                gradient = filled(_ones, head.spec, head.ctx_)
+                gradient = fill("_ones", head.spec, head.ctx_)
             accumulate(pending, head.node, head.node_index, gradient)
         gradient = None
         order = sorted(pending, key=number_of, reverse=True)
@@ -237,7 +229,7 @@ def run_backward(list heads, head_grads, bint retain_graph, bint train_mode, bin
         for i in range(len(results)):
             if results[i] is None:
                 variable = <NDArray>variables[i]
-                results[i] = filled(_zeros, variable.spec, variable.ctx_)
+                results[i] = fill("_zeros", variable.spec, variable.ctx_)
     return results
 
 
