@@ -511,13 +511,13 @@ def after_fork_in_child():
 
 # --- event records --------------------------------------------------------------------------------
 
-_event_kinds = ("pushed", "ready", "started", "finished", "inline")
+_event_kinds = ("pushed", "ready", "started", "finished", "inline", "reads", "writes")
 
 
 cdef void visit_record(void* context, uint32_t thread, const EventRecord* record) noexcept with gil:
     (<list>context).append((
         thread, _event_kinds[record.kind], name_of(record.name).decode("utf-8", "replace"),
-        record.task, record.time_ns, record.end_ns, record.bytes,
+        record.task, record.time_ns, record.end_ns, record.value,
     ))
 
 
@@ -532,7 +532,9 @@ def stop_events():
     Returns
     -------
     list of tuple
-        ``(thread, kind, name, task, time, end, bytes)``; times in ns since the start, oldest first a thread.
+        ``(thread, kind, name, task, time, end, value)``; times in ns since the start, oldest first a thread. Kinds are
+        pushed (value: bytes of results), reads and writes (value: number of a variable), ready, started, finished, and
+        inline for what ran where it was called, with its end.
     """
     records = []
     trace_stop()

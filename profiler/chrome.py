@@ -12,7 +12,7 @@ from ..engine._engine import start_events, stop_events, wait_all
 
 __all__ = ["chrome_events", "trace", "write_chrome_trace"]
 
-#: thread, kind, name, task, time, end, bytes: see engine/_engine.pyx, stop_events
+#: thread, kind, name, task, time, end, value: see engine/_engine.pyx, stop_events
 Record = tuple[int, str, str, int, int, int, int]
 
 
@@ -40,29 +40,35 @@ def chrome_events(records: Iterable[Record]) -> list[dict[str, Any]]:
 
     Examples
     --------
-    >>> events = chrome_events([(0, "inline", "add", 1, 1000, 3000, 64)])
+    >>> events = chrome_events([(0, "inline", "add", 0, 1000, 3000, 0)])
     >>> events[-1]["name"], events[-1]["ts"], events[-1]["dur"]
     ('add', 1.0, 2.0)
     """
     events = []
     waiting: dict[int, dict[str, int]] = {}
+    declared: dict[int, dict[str, Any]] = {}
     started: dict[tuple[int, int], int] = {}
     threads = set()
-    for thread, kind, name, task, time, end, nbytes in sorted(records, key=lambda record: record[4]):
+    for thread, kind, name, task, time, end, value in sorted(records, key=lambda record: record[4]):
         threads.add(thread)
         if kind == "inline":
-            events.append(_complete(thread, name, time, end, bytes=nbytes))
+            events.append(_complete(thread, name, time, end))
         elif kind == "started":
             started[thread, task] = time
         elif kind == "finished":
             # Without a start: the ring buffer had dropped it.
             begin = started.pop((thread, task), None)
             marks = waiting.pop(task, {})
+            facts = declared.pop(task, {})
             if begin is not None:
                 delays = {f"us_since_{mark}": (begin - at) / 1000 for mark, at in marks.items()}
-                events.append(_complete(thread, name, begin, time, task=task, bytes=nbytes, **delays))
+                events.append(_complete(thread, name, begin, time, task=task, **facts, **delays))
+        elif kind in ("reads", "writes"):
+            declared.setdefault(task, {}).setdefault(kind, []).append(value)
         else:
             waiting.setdefault(task, {})[kind] = time
+            if kind == "pushed":
+                declared.setdefault(task, {})["bytes"] = value
     names = [
         {"ph": "M", "name": "thread_name", "pid": os.getpid(), "tid": thread, "args": {"name": f"engine thread {thread}"}}
         for thread in sorted(threads)

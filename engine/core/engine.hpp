@@ -301,17 +301,24 @@ WEFT_API std::string describe_pending();     // tasks in flight and what they wa
 
 // --- event records ----------------------------------------------------------------------------
 
-enum class Event : uint32_t { kPushed, kReady, kStarted, kFinished, kInline };
+enum class Event : uint32_t { kPushed, kReady, kStarted, kFinished, kInline, kReads, kWrites };
 struct EventRecord {
   uint64_t time_ns, end_ns;  // end only for kInline (started and finished at once)
-  uint64_t task;
+  uint64_t task;             // 0 for kInline
   uint32_t name;
   uint32_t kind;
-  uint64_t bytes;
+  uint64_t value;  // kPushed: bytes of results; kReads, kWrites: the variable's number
 };
 WEFT_API extern std::atomic<int> tracing;
 WEFT_API void trace_inline(uint32_t name, uint64_t begin_ticks);
-WEFT_API uint64_t ticks();
+WEFT_API uint64_t clock_ns();
+inline uint64_t ticks() {
+#if defined(__x86_64__)
+  return __builtin_ia32_rdtsc();
+#else
+  return clock_ns();
+#endif
+}
 WEFT_API void trace_start(size_t capacity);  // records a thread, rounded up to a power of two
 WEFT_API void trace_stop();
 // After trace_stop: every record, oldest first a thread; times in ns since trace_start.

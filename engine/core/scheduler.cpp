@@ -673,7 +673,7 @@ void push_queued(const TaskSpec& spec) {
   {
     SpinGuard guard(s->push_lock);
     task->sequence = s->sequence.fetch_add(1, std::memory_order_relaxed) + 1;
-    trace(Event::kPushed, task->name, task->sequence);
+    if (__builtin_expect(tracing.load(std::memory_order_relaxed), 0)) trace_push(task);
     for (int i = 0; i < task->n_deps; ++i) {
       Dep* dep = &task->deps[i];
       if (dep->write ? dep->var->try_write_order() : dep->var->try_read_order()) {

@@ -95,10 +95,11 @@ void join_parallel_work();
 void wake_for_parallel_work(int helpers);
 void reset_parallel_after_fork();
 
-void trace_record(Event kind, uint32_t name, uint64_t task);
+void trace_record(Event kind, uint32_t name, uint64_t task, uint64_t value);
 
-inline void trace(Event kind, uint32_t name, uint64_t task) {
-  if (__builtin_expect(tracing.load(std::memory_order_relaxed), 0)) trace_record(kind, name, task);
+inline void trace(Event kind, uint32_t name, uint64_t task, uint64_t value = 0) {
+  if (__builtin_expect(tracing.load(std::memory_order_relaxed), 0)) trace_record(kind, name, task, value);
 }
+void trace_push(const Task* task);
 
 }  // namespace weft

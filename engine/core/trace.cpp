@@ -23,6 +23,8 @@ namespace {
 struct Ring {
   uint32_t thread;
   uint64_t written = 0;
+  uint64_t mask = 0;  // of the capacity, a power of two
+  EventRecord* first = nullptr;
   std::vector<EventRecord> records;
 };
 
@@ -42,41 +44,43 @@ std::atomic<uint64_t> generation{0};
 __thread Ring* own_ring = nullptr;
 __thread uint64_t own_generation = 0;
 
-uint64_t clock_ns() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return uint64_t(now.tv_sec) * 1000000000u + uint64_t(now.tv_nsec);
-}
-
-Ring* ring() {
-  if (own_ring && own_generation == generation.load(std::memory_order_acquire)) return own_ring;
+__attribute__((noinline)) Ring* new_ring() {
   Rings& table = rings();
   std::lock_guard<std::mutex> guard(table.lock);
   table.all.emplace_back(new Ring);
   own_ring = table.all.back().get();
   own_ring->thread = uint32_t(table.all.size());
   own_ring->records.resize(table.capacity);
+  own_ring->first = own_ring->records.data();
+  own_ring->mask = table.capacity - 1;
   own_generation = table.generation;
   return own_ring;
 }
 
 inline EventRecord* next_record() {
-  Ring* own = ring();
-  return &own->records[own->written++ & (own->records.size() - 1)];
+  Ring* own = own_ring;
+  if (__builtin_expect(!own || own_generation != generation.load(std::memory_order_acquire), 0)) own = new_ring();
+  return own->first + (own->written++ & own->mask);
 }
 
 }  // namespace
 
-uint64_t ticks() {
-#if defined(__x86_64__)
-  return __rdtsc();
-#else
-  return clock_ns();
-#endif
+uint64_t clock_ns() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return uint64_t(now.tv_sec) * 1000000000u + uint64_t(now.tv_nsec);
 }
 
-void trace_record(Event kind, uint32_t name, uint64_t task) {
-  *next_record() = EventRecord{ticks(), 0, task, name, uint32_t(kind), 0};
+void trace_record(Event kind, uint32_t name, uint64_t task, uint64_t value) {
+  *next_record() = EventRecord{ticks(), 0, task, name, uint32_t(kind), value};
+}
+
+void trace_push(const Task* task) {
+  trace(Event::kPushed, task->name, task->sequence, task->bytes);
+  for (int i = 0; i < task->n_deps; ++i) {
+    const Dep& dep = task->deps[i];
+    trace(dep.write ? Event::kWrites : Event::kReads, task->name, task->sequence, var_id(dep.var));
+  }
 }
 
 void trace_inline(uint32_t name, uint64_t begin_ticks) {

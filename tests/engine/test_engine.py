@@ -248,7 +248,7 @@ def test_memory_stays_flat_while_a_loop_pushes(changed):
     assert engine.pending() <= 65
     engine.wait_all()
     assert engine.storage()["peak"] - before < 80 * x.size * 4
-    assert engine.storage()["in_use"] == before
+    assert engine.storage()["in_use"] <= before
 
 
 @pytest.mark.parametrize(
