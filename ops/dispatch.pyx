@@ -81,6 +81,7 @@ cdef extern from "ops/invoke.hpp" namespace "weft" nogil:
         int stream
 
     int run_here(const Call& call, char* error)
+    void poison_outputs(const Call& call, const char* error, uint32_t site)
     bint push_call(const Call& call, uint32_t site)
 
 cdef extern from "ops/kernel.hpp" namespace "weft" nogil:
@@ -487,7 +488,7 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
         error[0] = 0
         result = run_here(call, error)
         if result == kCallFailed:
-            raise failure(f"{error.decode('utf-8', 'replace')}\n  in {function.op.name}")
+            poison_outputs(call, error, push_site())
     if result == kCallBusy:
         submit(plan, &call)
     if state.recording:

@@ -117,6 +117,13 @@ inline int run_here(const Call& call, char* error) {
   return result;
 }
 
+// A failure here ends as it would in a task: in the outputs, for whoever waits for them.
+inline void poison_outputs(const Call& call, const char* error, uint32_t site) {
+  ErrorRecord* record = new_failure(error, call.info->description.c_str(), call.info->name, site);
+  for (int i = 0; i < call.n_outputs; ++i) set_error(call.outputs[i].buffer, record);
+  error_release(record);
+}
+
 // --- as a task ----------------------------------------------------------------------------------
 
 struct QueuedCall {

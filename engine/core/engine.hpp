@@ -31,6 +31,8 @@ struct ErrorRecord {
 
 WEFT_API void error_retain(ErrorRecord* record);
 WEFT_API void error_release(ErrorRecord* record);
+// A failure outside a task; it counts for take_first_error.
+WEFT_API ErrorRecord* new_failure(const char* message, const char* description, uint32_t name, uint32_t site);
 // The front end says how to let go of ErrorRecord::exception (called without any lock held).
 WEFT_API void set_exception_release(void (*release)(void* exception));
 

@@ -423,6 +423,16 @@ ErrorRecord* new_error(const TaskContext& context, uint32_t name, uint32_t site,
   return record;
 }
 
+ErrorRecord* new_failure(const char* message, const char* description, uint32_t name, uint32_t site) {
+  ErrorRecord* record = new ErrorRecord;
+  record->message = message;
+  record->description = description;
+  record->name = name;
+  record->site = site;
+  note_first_error(record);
+  return record;
+}
+
 namespace {
 
 // Runs a body with the task known to the thread, and under the sanitizer checks what it read.

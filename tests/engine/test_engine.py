@@ -13,6 +13,7 @@ import pytest
 
 import weft as mx
 from weft import engine
+from weft.ops.array import address_of
 
 
 @pytest.fixture
@@ -161,6 +162,15 @@ def test_a_failure_reaches_every_wait_until_it_is_overwritten():
         z.wait_to_read()
 
 
+def test_failures_wait_for_the_wait_however_small_the_operator():
+    bad = mx.nd.random.normal(0, -1, (2, 2))
+    result = mx.nd.dot(mx.nd.ones((2, 2)), bad)
+    with pytest.raises(mx.MXNetError, match="scale"):
+        result.asnumpy()
+    with pytest.raises(mx.MXNetError):
+        mx.nd.waitall()
+
+
 def test_wait_all_raises_the_first_failure_once():
     x, y = mx.nd.ones((2,)), mx.nd.ones((2,))
     engine.push(fail, writes=[x], name="first")
@@ -291,7 +301,7 @@ def test_sanitizer_finds_undeclared_use(changed):
 def test_sanitizer_finds_writes_to_what_was_declared_as_read(changed):
     changed(sanitize={"deps"})
     x, y = mx.nd.ones((2,)), mx.nd.ones((2,))
-    address = np.from_dlpack(x).ctypes.data  # the array itself; buffers are copies
+    address = address_of(x)
 
     def poke():
         import ctypes
