@@ -36,13 +36,13 @@ from .cengine cimport (
     begin_wait_all,
     core_count,
     end_wait,
-    enter_blocking,
+    enter_gil_wait,
     error_release,
     error_retain,
     intern_name,
     kTaskErrorBytes,
     kTaskNeedsGil,
-    leave_blocking,
+    leave_gil_wait,
     name_of,
     new_var,
     on_worker,
@@ -295,9 +295,9 @@ cdef class Var:
 cdef int run_python(void* argument, TaskContext* context) noexcept nogil:
     cdef PyGILState_STATE state
     cdef int result
-    enter_blocking()
+    enter_gil_wait()
     state = PyGILState_Ensure()
-    leave_blocking()
+    leave_gil_wait()
     with gil:
         result = call_python(<object>argument, context)
     PyGILState_Release(state)
@@ -324,9 +324,9 @@ cdef void drop_python(void* argument) noexcept nogil:
     cdef PyGILState_STATE state
     if not Py_IsInitialized():
         return  # the interpreter is gone, and the object with it
-    enter_blocking()
+    enter_gil_wait()
     state = PyGILState_Ensure()
-    leave_blocking()
+    leave_gil_wait()
     with gil:
         Py_XDECREF(<PyObject*>argument)
     PyGILState_Release(state)

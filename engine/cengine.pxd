@@ -129,8 +129,8 @@ cdef extern from "engine/core/engine.hpp" namespace "weft" nogil:
     void end_wait(WaitRecord* record)
     void forget_first_error(ErrorRecord* record)
     ErrorRecord* take_first_error()
-    void enter_blocking()
-    void leave_blocking()
+    void enter_gil_wait()
+    void leave_gil_wait()
 
     int kComputeStream
     int kCopyInStream

@@ -8,7 +8,7 @@ from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.string cimport strncpy
 from libcpp.vector cimport vector
 
-from ..engine.cengine cimport enter_blocking, leave_blocking
+from ..engine.cengine cimport enter_gil_wait, leave_gil_wait
 from .errors import MXNetError
 
 cnp.import_array()
@@ -127,9 +127,9 @@ cdef int run_numpy(CKernel* self, const RunArgs* args) noexcept nogil:
     if PyGILState_Check():
         with gil:
             return call_numpy(<NumpyCall>(<NumpyKernel*>self).call, args)
-    enter_blocking()
+    enter_gil_wait()
     state = PyGILState_Ensure()
-    leave_blocking()
+    leave_gil_wait()
     with gil:
         result = call_numpy(<NumpyCall>(<NumpyKernel*>self).call, args)
     PyGILState_Release(state)

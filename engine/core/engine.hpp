@@ -260,6 +260,9 @@ WEFT_API ErrorRecord* take_first_error();  // the first failure since the last c
 // A worker about to block lends its core to another thread in between.
 WEFT_API void enter_blocking();
 WEFT_API void leave_blocking();
+// The same around waiting for the front end's interpreter lock.
+WEFT_API void enter_gil_wait();
+WEFT_API void leave_gil_wait();
 
 // --- cores ------------------------------------------------------------------------------------
 

@@ -46,15 +46,18 @@ class ReadyQueue {
       heap_.push(task);
     }
   }
-  Task* take() {
+  // The task whose turn it is, or nullptr.
+  Task* first() const {
     if (!size_) return nullptr;
-    Task* task;
-    if (head_ && (heap_.empty() || LaterFirst()(heap_.top(), head_))) {
-      task = head_;
+    return head_ && (heap_.empty() || LaterFirst()(heap_.top(), head_)) ? head_ : heap_.top();
+  }
+  Task* take() {
+    Task* task = first();
+    if (!task) return nullptr;
+    if (task == head_) {
       head_ = task->next;
       if (!head_) tail_ = nullptr;
     } else {
-      task = heap_.top();
       heap_.pop();
     }
     --size_;
@@ -79,7 +82,12 @@ struct Scheduler {
   SpinLock push_lock;  // appends of one task to its variables' queues are one step
   SpinLock queue_lock;
   ReadyQueue ready;
+  // Tasks in Python wait apart: while one of them waits for the GIL, the next would only wait behind
+  // it, or get it first and overtake.
+  ReadyQueue ready_python;
   std::atomic<size_t> ready_count{0};
+  std::atomic<size_t> ready_python_count{0};
+  std::atomic<int> gil_waiting{0};
   std::atomic<uint64_t> sequence{0};
 
   std::mutex sleep_lock;
@@ -356,26 +364,42 @@ void wake_worker() {
   s->sleep_signal.notify_one();
 }
 
+void count_ready() {  // queue locked
+  Scheduler* s = scheduler;
+  s->ready_count.store(s->ready.size(), std::memory_order_seq_cst);
+  s->ready_python_count.store(s->ready_python.size(), std::memory_order_seq_cst);
+}
+
 void enqueue_ready(Task* task) {
   Scheduler* s = scheduler;
   bool wake;
   {
     SpinGuard guard(s->queue_lock);
-    s->ready.put(task);
-    s->ready_count.store(s->ready.size(), std::memory_order_seq_cst);
+    ((task->flags & kTaskNeedsGil) ? s->ready_python : s->ready).put(task);
+    count_ready();
     wake = s->cores_in_use.load(std::memory_order_relaxed) == 0 ||
            s->long_running.load(std::memory_order_relaxed) > 0 ||
-           s->ready.cost_ns() > kWakeCostNs;
+           s->ready.cost_ns() + s->ready_python.cost_ns() > kWakeCostNs;
   }
   if (wake && core_free() && s->spinning.load(std::memory_order_relaxed) == 0) wake_worker();
 }
 
+bool tasks_waiting() {
+  Scheduler* s = scheduler;
+  return s->ready_count.load(std::memory_order_seq_cst) > 0 ||
+         (s->ready_python_count.load(std::memory_order_seq_cst) > 0 &&
+          s->gil_waiting.load(std::memory_order_seq_cst) == 0);
+}
+
 Task* take_ready() {
   Scheduler* s = scheduler;
-  if (s->ready_count.load(std::memory_order_seq_cst) == 0) return nullptr;
+  if (!tasks_waiting()) return nullptr;
   SpinGuard guard(s->queue_lock);
-  Task* task = s->ready.take();
-  s->ready_count.store(s->ready.size(), std::memory_order_seq_cst);
+  Task* native = s->ready.first();
+  Task* python = s->gil_waiting.load(std::memory_order_seq_cst) ? nullptr : s->ready_python.first();
+  bool take_python = python && (!native || LaterFirst()(native, python));
+  Task* task = (take_python ? s->ready_python : s->ready).take();
+  count_ready();
   return task;
 }
 
@@ -763,7 +787,7 @@ bool take_core() {
 void return_core(int n = 1) { scheduler->cores_in_use.fetch_sub(n, std::memory_order_acq_rel); }
 
 bool work_waiting() {
-  return scheduler->ready_count.load(std::memory_order_seq_cst) > 0 || parallel_work_waiting();
+  return tasks_waiting() || parallel_work_waiting();
 }
 
 // Runs tasks, and pieces of others' parallel loops, until there is nothing to do.
@@ -775,7 +799,7 @@ void work() {
       bool is_long = task->cost_ns > kWakeCostNs;
       if (is_long) {
         s->long_running.fetch_add(1, std::memory_order_relaxed);
-        if (s->ready_count.load(std::memory_order_relaxed) > 0 && core_free()) wake_worker();
+        if (tasks_waiting() && core_free()) wake_worker();
       }
       ReadyList ready;
       execute(task, &ready);
@@ -850,13 +874,23 @@ void leave_blocking() {
   scheduler->blocked.fetch_sub(1);
 }
 
+void enter_gil_wait() {
+  scheduler->gil_waiting.fetch_add(1, std::memory_order_seq_cst);
+  enter_blocking();
+}
+
+void leave_gil_wait() {
+  leave_blocking();
+  if (scheduler->gil_waiting.fetch_sub(1, std::memory_order_seq_cst) == 1 && tasks_waiting() && core_free())
+    wake_worker();
+}
+
 int core_count() { return scheduler->cores; }
 
 int acquire_cores(int wanted) {
-  Scheduler* s = scheduler;
   int granted = 1;
   // Many ready tasks get one core each.
-  if (s->ready_count.load(std::memory_order_relaxed) > 0) return granted;
+  if (tasks_waiting()) return granted;
   while (granted < wanted && take_core()) ++granted;
   return granted;
 }
