@@ -114,7 +114,7 @@ def tracing():
 
     def body():
         for _ in range(1000):
-            x + 1  # noqa: B018
+            x + 1
 
     # Each thread's ring is made at its first event: that is not what a long run pays.
     ratios = []
@@ -135,11 +135,11 @@ def memory():
 
     x = nd.ones((64, 64))
     for _ in range(50_000):
-        x + 1  # noqa: B018
+        x + 1
     nd.waitall()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(1_000_000):
-        x + 1  # noqa: B018
+        x + 1
     nd.waitall()
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     print(f"a million pushes of x + 1, 64x64, not waited for: memory grew by {grown} KiB (target flat)")

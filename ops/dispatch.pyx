@@ -18,7 +18,6 @@ from numpy import generic as np_generic
 from . import registry
 from .array import as_dtype
 from .context import Context, current_context
-from ..engine.errors import failure
 from .errors import ArgumentTypeError, MXNetError, ShapeError
 from .kernel import make_numpy_kernel
 
