@@ -1,0 +1,5 @@
+"""Declared graphs: their nodes, the passes over them, the memory plan, and the executor that runs them."""
+
+from .ir import BACKWARD, FORWARD, Graph, Node
+
+__all__ = ["BACKWARD", "FORWARD", "Graph", "Node"]

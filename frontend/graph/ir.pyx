@@ -1,0 +1,321 @@
+"""The graph that symbols, traced blocks and gradient graphs share: nodes, and graphs of them.
+
+A :class:`Node` is a variable or one operator call; an *entry* ``(node, index)`` is one of its outputs. Symbols point
+at nodes. A :class:`Graph` owns nodes of its own, in the order in which they may run; passes turn graphs into graphs.
+"""
+
+from ...ops.errors import MXNetError
+
+#: Which half of a training graph a node belongs to.
+FORWARD = 0
+BACKWARD = 1
+
+
+cdef class Node:
+    """One operator call, or (without ``op``) a variable.
+
+    Parameters
+    ----------
+    op : Operator or None
+        What it computes; None makes it a variable.
+    attrs : Attrs or None
+        The operator's parameters.
+    name : str
+        Its name; a variable is given its value by it.
+    inputs : list of (Node, int)
+        The entries it reads.
+    annotations : dict of str to str, optional
+        What users wrote beside it, such as ``__lr_mult__`` or ``__ctx_group__``.
+
+    Attributes
+    ----------
+    controls : list of Node or None
+        Nodes that must have run before although no data flows.
+    subgraphs : tuple
+        The graphs inside a control flow node.
+    specs : tuple of Spec or None
+        Shape and dtype of every output, hidden ones included; always None on the nodes of symbols.
+    context : Context or None
+        Where it runs; None leaves it to the executor.
+    part : int
+        ``FORWARD`` or ``BACKWARD``.
+    id : int
+        Its place in ``graph.nodes``; meaningful in its graph only.
+    cached : bool
+        Its result depends on parameters only and is kept until one of them is written.
+
+    Examples
+    --------
+    >>> from weft.ops import registry
+    >>> x = Node(None, None, "x")
+    >>> exp = registry.get("exp")
+    >>> Node(exp, exp.attrs(), "y", [(x, 0)])
+    <Node y = exp(x)>
+    """
+
+    def __init__(self, op, attrs, str name, inputs=(), annotations=None):
+        self.op = op
+        self.attrs = attrs
+        self.name = name
+        self.inputs = list(inputs)
+        self.annotations = dict(annotations) if annotations else None
+        self.subgraphs = ()
+        self.id = -1
+
+    def __repr__(self):
+        if self.op is None:
+            return f"<variable {self.name}>"
+        inputs = ", ".join([(<Node>node).name if index == 0 else f"{(<Node>node).name}[{index}]" for node, index in self.inputs])
+        return f"<Node {self.name} = {self.op.name}({inputs})>"
+
+    @property
+    def is_variable(self):
+        """Whether the node is a variable."""
+        return self.op is None
+
+    @property
+    def n_outputs(self):
+        """Number of outputs, hidden ones included."""
+        return 1 if self.op is None else self.op.count_outputs(self.attrs)
+
+    @property
+    def n_visible(self):
+        """Number of outputs that users see."""
+        return 1 if self.op is None else self.op.count_visible(self.attrs)
+
+    def annotation(self, str key, default=None):
+        """Return a user attribute, or ``default`` where there is none."""
+        return default if self.annotations is None else self.annotations.get(key, default)
+
+    def copy(self):
+        """Return a node with the same contents and inputs, outside any graph."""
+        return self.clone()
+
+    cdef Node clone(self):
+        cdef Node made = Node.__new__(Node)
+        made.op = self.op
+        made.attrs = self.attrs
+        made.name = self.name
+        made.inputs = list(self.inputs)
+        made.controls = None if self.controls is None else list(self.controls)
+        made.annotations = None if self.annotations is None else dict(self.annotations)
+        made.subgraphs = self.subgraphs
+        made.specs = self.specs
+        made.context = self.context
+        made.part = self.part
+        made.cached = self.cached
+        made.id = self.id
+        return made
+
+
+cdef list topological(list roots):
+    """Every node under `roots`, inputs first: depth first, in the order of inputs, without recursion."""
+    cdef list order = [], stack = []
+    cdef set done = set()
+    cdef Node node, child
+    cdef Py_ssize_t at, n
+    # A frame is [node, next child]; children are the inputs, then the control dependencies.
+    cdef set open_nodes = set()
+    for root in roots:
+        if root in done:
+            continue
+        stack.append([root, 0])
+        open_nodes.add(root)
+        while stack:
+            frame = <list>stack[len(stack) - 1]
+            node = <Node>frame[0]
+            at = frame[1]
+            n = len(node.inputs)
+            child = None
+            while True:
+                if at < n:
+                    child = <Node>(<tuple>node.inputs[at])[0]
+                elif node.controls is not None and at < n + len(node.controls):
+                    child = <Node>node.controls[at - n]
+                else:
+                    child = None
+                    break
+                at += 1
+                if child in open_nodes:
+                    raise MXNetError(f"the graph has a cycle through node {child.name!r}")
+                if child not in done:
+                    break
+            frame[1] = at
+            if child is not None:
+                stack.append([child, 0])
+                open_nodes.add(child)
+            else:
+                stack.pop()
+                open_nodes.discard(node)
+                done.add(node)
+                order.append(node)
+    return order
+
+
+def topological_order(entries):
+    """Return every node that the entries need, inputs before users, in MXNet's depth-first order.
+
+    Examples
+    --------
+    >>> x = Node(None, None, "x")
+    >>> topological_order([(x, 0)])
+    [<variable x>]
+    """
+    return topological([node for node, _ in entries])
+
+
+cdef class Graph:
+    """Nodes in an order in which they may run, and which of their outputs are wanted.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        Every node, inputs before users. They belong to this graph alone.
+    outputs : list of (Node, int)
+        The heads, then the gradients.
+    n_heads : int
+        Number of heads.
+    gradients : list of str
+        Names of the variables whose gradients ``outputs[n_heads:]`` are.
+    head_grads : list of Node
+        Variables that bring in gradients of heads.
+    constants : dict of str to NDArray
+        Values of variables that are part of the graph (folded subgraphs).
+    train : bool
+        Whether operators run in training mode.
+    notes : list of (str, str)
+        What each pass did.
+
+    Examples
+    --------
+    >>> from weft.ops import registry
+    >>> x, exp = Node(None, None, "x"), registry.get("exp")
+    >>> graph = Graph.from_entries([(Node(exp, exp.attrs(), "y", [(x, 0)]), 0)])
+    >>> graph.nodes
+    [<variable x>, <Node y = exp(x)>]
+    """
+
+    def __init__(self):
+        self.nodes = []
+        self.outputs = []
+        self.n_heads = 0
+        self.gradients = []
+        self.head_grads = []
+        self.constants = {}
+        self.notes = []
+
+    @staticmethod
+    def from_entries(entries):
+        """Return a graph with copies of all nodes that ``entries``, its heads, need."""
+        cdef Graph graph = Graph()
+        graph.nodes = topological([node for node, _ in entries])
+        graph.outputs = list(entries)
+        graph.n_heads = len(graph.outputs)
+        graph.replace_nodes()
+        return graph
+
+    def copy(self):
+        """Return the same graph with nodes of its own."""
+        cdef Graph graph = Graph()
+        graph.nodes = self.nodes
+        graph.outputs = self.outputs
+        graph.n_heads = self.n_heads
+        graph.gradients = list(self.gradients)
+        graph.head_grads = self.head_grads
+        graph.constants = dict(self.constants)
+        graph.train = self.train
+        graph.notes = list(self.notes)
+        graph.replace_nodes()
+        return graph
+
+    def replace_nodes(self):
+        """Put copies in the place of all nodes."""
+        cdef dict copies = {}
+        cdef Node node, made
+        cdef list nodes = []
+        cdef Py_ssize_t i
+        for node in self.nodes:
+            made = node.clone()
+            made.id = len(nodes)
+            nodes.append(made)
+            copies[node] = made
+        for made in nodes:
+            for i in range(len(made.inputs)):
+                source, index = <tuple>made.inputs[i]
+                made.inputs[i] = (copies[source], index)
+            if made.controls is not None:
+                made.controls = [copies[source] for source in made.controls]
+        self.nodes = nodes
+        self.outputs = [(copies[source], index) for source, index in self.outputs]
+        self.head_grads = [copies[source] for source in self.head_grads if source in copies]
+
+    def reorder(self):
+        """Find ``nodes`` anew from the outputs; nodes that nothing needs are gone after it. Returns the graph."""
+        self.nodes = topological([node for node, _ in self.outputs])
+        self.number()
+        present = set(self.nodes)
+        self.head_grads = [node for node in self.head_grads if node in present]
+        self.constants = {node.name: self.constants[node.name] for node in self.nodes if node.name in self.constants}
+        return self
+
+    def number(self):
+        """Write each node's place in ``nodes`` into its ``id``."""
+        cdef Py_ssize_t i
+        for i in range(len(self.nodes)):
+            (<Node>self.nodes[i]).id = i
+
+    @property
+    def heads(self):
+        """The entries of the graph's results, without gradients."""
+        return self.outputs[:self.n_heads]
+
+    def consumers(self):
+        """Return for each node, by its id, the list of ``(user, position among its inputs)``."""
+        cdef list users = [[] for _ in self.nodes]
+        cdef Node node, source
+        cdef Py_ssize_t i
+        for node in self.nodes:
+            for i in range(len(node.inputs)):
+                source = <Node>(<tuple>node.inputs[i])[0]
+                (<list>users[source.id]).append((node, i))
+        return users
+
+    def variables(self):
+        """Return all variables in order, constants and gradients of heads not among them."""
+        cdef Node node
+        inner = set(self.head_grads)
+        return [node for node in self.nodes if node.op is None and node.name not in self.constants and node not in inner]
+
+    def auxiliaries(self):
+        """Return the variables that are auxiliary states of some operator."""
+        found = auxiliary_nodes(self.nodes)
+        return [node for node in self.variables() if node in found]
+
+    def arguments(self):
+        """Return the variables that are not auxiliary states."""
+        found = auxiliary_nodes(self.nodes)
+        return [node for node in self.variables() if node not in found]
+
+    def note(self, str name, str text):
+        """Record what a pass did."""
+        self.notes.append((name, text))
+
+    def explain(self):
+        """Return what each pass did, one a line."""
+        return "\n".join([f"{name}: {text}" for name, text in self.notes])
+
+
+def auxiliary_nodes(nodes):
+    """Return the set of variables that operators among ``nodes`` use as auxiliary states."""
+    cdef Node node, source
+    cdef Py_ssize_t i
+    cdef set found = set()
+    for node in nodes:
+        if node.op is None or not node.op.aux:
+            continue
+        names = node.op.input_names(node.attrs)
+        for i in range(len(node.inputs)):
+            source = <Node>(<tuple>node.inputs[i])[0]
+            if names[i] in node.op.aux and source.op is None:
+                found.add(source)
+    return found
