@@ -47,6 +47,14 @@ Running* running();
 uint64_t running_task_number();
 void set_running(Running* now);
 
+struct ReadyList;
+void hand_on(ReadyList* ready);                 // no variable locked
+void execute(Task* task, ReadyList* ready);     // adds what it makes ready
+void enqueue_ready(Task* task);                 // for a worker
+void push_queued(const TaskSpec& spec);
+void notify_drained();                          // few enough tasks are pending for somebody who waits
+extern std::atomic<int> draining_tasks;         // tasks that themselves wait for everything
+
 ErrorRecord* new_error(const TaskContext& context, uint32_t name, uint32_t site,
                        void (*describe)(void*, std::string*), void* argument);
 
@@ -75,6 +83,9 @@ void host_wait(Var* var, bool for_write, int milliseconds);
 void free_var_events(VarEvents* events);
 void stop_streams();
 void reset_streams_after_fork();
+void reset_errors_after_fork();
+void reset_tasks_after_fork();
+void reset_waits_after_fork();
 
 // Bulks: true when the call was taken into the thread's bulk.
 bool append_to_bulk(const TaskSpec& spec);
@@ -89,6 +100,7 @@ int default_core_count();
 uint64_t spin_ticks();
 
 bool core_free();
+void start_if_needed();
 
 bool parallel_work_waiting();
 void join_parallel_work();
