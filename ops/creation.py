@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import rules
+from . import partial, rules
 from .builders import fill_builder
 from .registry import Bool, Dtype, Float, Int, Shape, Str, operator, zero_gradient
 from .unary import number_dtype, to_integer
@@ -48,6 +48,7 @@ for _name, _number in (("zeros", 0), ("ones", 1)):
         inputs=(),
         params=(SHAPE, CTX, _dtype()),
         shape=_shape,
+        infer_partial=partial.given_shape,
         dtype=rules.attr_dtype,
         gradient=zero_gradient,
         cpu=(fill_builder(_number),),
@@ -68,6 +69,7 @@ operator(
     inputs=(),
     params=(SHAPE, CTX, _dtype(None)),
     shape=_shape,
+    infer_partial=partial.given_shape,
     dtype=rules.attr_dtype,
     gradient=zero_gradient,
     numpy=_fill(0),
@@ -79,6 +81,7 @@ operator(
     inputs=(),
     params=(SHAPE, CTX, _dtype(), Float("value", dynamic=True, doc="Value of every element.")),
     shape=_shape,
+    infer_partial=partial.given_shape,
     dtype=rules.attr_dtype,
     gradient=zero_gradient,
     cpu=(fill_builder("value"),),
@@ -240,6 +243,7 @@ operator(
     inputs=(),
     params=(Float("src", 0.0, dynamic=True, doc="Value of every element."), Shape("shape", (1,), doc="Shape of the array.")),
     shape=_shape,
+    infer_partial=partial.given_shape,
     dtype=rules.fixed_dtype("float32"),
     cpu=(fill_builder("src"),),
     numpy=_set_value,

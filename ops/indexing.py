@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import rules
+from . import partial, rules
 from .cpu import indexing as native
 from .functions import F
 from .registry import Bool, Dtype, Enum, Float, Int, Shape, operator, zero_gradient
@@ -556,6 +556,7 @@ operator(
     aliases=("_sparse_where",),
     inputs=("condition", "x", "y"),
     shape=_where_shape,
+    infer_partial=partial.where,
     dtype=_where_dtype,
     gradient=lambda ctx, out_grad: [None, *F._backward_where(out_grad, ctx.inputs[0])],
     saves="i",

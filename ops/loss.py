@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from . import partial
 from .functions import F
 from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, native, put
 from .nn_softmax import softmax
@@ -128,6 +129,7 @@ operator(
     inputs=("data", "label"),
     params=_SOFTMAX,
     shape=_softmax_shape,
+    infer_partial=partial.like_data,
     infer_inputs=_softmax_infer,
     dtype=float_dtypes,
     gradient=lambda ctx, grad: [
@@ -181,6 +183,14 @@ def _regression_infer(attrs, shapes):
     return [data, label]
 
 
+def _regression_partial(op, attrs, ins, outs):
+    # Whether the label has the data's axes or one less hangs on the number of outputs of a sample.
+    shape = partial.merge(outs[0], ins[0], "output 0")
+    if shape is None or (len(shape) == 2 and not shape[1]):
+        return [shape, ins[1]], [shape]
+    return partial.forward(op, attrs, [shape, ins[1]], [shape])
+
+
 def _regression_backward(slope):
     def kernel(attrs, ins, outs):
         out, label = _wide(*ins[1:])
@@ -201,6 +211,7 @@ def _declare_regression(name, backward, aliases, forward, slope, builders, doc):
         inputs=("data", "label"),
         params=_REGRESSION,
         shape=_regression_shape,
+        infer_partial=_regression_partial,
         infer_inputs=_regression_infer,
         dtype=float_dtypes,
         gradient=lambda ctx, grad: [
@@ -293,6 +304,7 @@ operator(
     inputs=("data", "label"),
     params=_SVM,
     shape=_svm_shape,
+    infer_partial=partial.like_data,
     infer_inputs=lambda attrs, shapes: [
         shapes[0],
         shapes[0][:-1] if shapes[1] is None and shapes[0] is not None else shapes[1],
@@ -457,6 +469,7 @@ operator(
     aux=("moving_avg",),
     params=_SPARSE,
     shape=lambda attrs, shapes: [shapes[0]],
+    infer_partial=partial.like_data,
     infer_inputs=lambda attrs, shapes: [
         shapes[0],
         (math.prod(shapes[0][1:]),) if shapes[1] is None and shapes[0] is not None else shapes[1],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import rules, special
+from . import partial, rules, special
 from .errors import MXNetError
 from .functions import F
 from .nn_common import compute_dtype, float_dtypes, native, put
@@ -246,6 +246,7 @@ operator(
     active_inputs=_leaky_inputs,
     params=_LEAKY,
     shape=_leaky_shape,
+    infer_partial=partial.like_data,
     infer_inputs=_leaky_infer,
     dtype=_leaky_dtype,
     num_outputs=_leaky_outputs,

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from . import partial
 from .nn_common import backward_call, check_named_shape, compute_dtype, native, put
 from .registry import Bool, Float, Int, Str, operator
 from .rules import normalize_axis
@@ -196,6 +197,7 @@ def _declare(name, backward, aliases, params, *, relu=False, variance=False, bui
         aux=("moving_mean", "moving_var"),
         params=params,
         shape=_shape,
+        infer_partial=partial.like_data,
         infer_inputs=_infer_inputs,
         dtype=_dtype,
         infer_dtypes=_infer_dtypes,

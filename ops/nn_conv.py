@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import partial
 from .functions import F
 from .nn_common import (
     CHANNEL_LAST,
@@ -141,6 +142,26 @@ def _weights_rule(transposed: bool):
         return shapes
 
     return infer
+
+
+def _partial(op, attrs, ins, outs):
+    data, out = ins[0], outs[0]
+    if data and out:
+        # The batch always follows from the result; sizes do where every place of the window is used.
+        window = conv_geometry(attrs)
+        spatial = [
+            size + window.extent(i) - 1 - 2 * window.pad[i] if size and window.stride[i] == 1 else 0
+            for i, size in enumerate(_split_shape(attrs, out)[2])
+        ]
+        data = partial.merge(data, _join_shape(attrs, out[0], 0, spatial), "data")
+    return partial.forward(op, attrs, [data, *ins[1:]], outs)
+
+
+def _deconv_partial(op, attrs, ins, outs):
+    data, out = ins[0], outs[0]
+    if data and out:
+        data = partial.merge(data, _join_shape(attrs, out[0], 0, partial.unknown(len(data) - 2)), "data")
+    return partial.forward(op, attrs, [data, *ins[1:]], outs)
 
 
 def _check_inputs(attrs, shapes, transposed: bool) -> None:
@@ -333,6 +354,7 @@ def _declare_convolution(name: str, aliases: Sequence[str], params) -> None:
         active_inputs=_input_names,
         params=params,
         shape=_conv_shape,
+        infer_partial=_partial,
         infer_inputs=_weights_rule(transposed=False),
         dtype=float_dtypes,
         gradient=_layer_gradient(f"_backward_{name}"),
@@ -440,6 +462,7 @@ operator(
     active_inputs=_input_names,
     params=_DECONV,
     shape=_deconv_shape,
+    infer_partial=_deconv_partial,
     infer_inputs=_weights_rule(transposed=True),
     dtype=float_dtypes,
     gradient=_layer_gradient("_backward_Deconvolution"),

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from . import partial
 from .functions import F
 from .nn_common import compute_dtype, float_dtypes, native, put
 from .registry import Bool, Enum, Float, Shape, operator
@@ -65,6 +66,7 @@ operator(
         Bool("cudnn_off", False, none=True, doc="Do not use cuDNN; ignored on CPU."),
     ),
     shape=lambda attrs, shapes: [shapes[0], _mask_shape(attrs, shapes[0])],
+    infer_partial=partial.like_data,
     dtype=lambda attrs, dtypes: float_dtypes(attrs, dtypes) * 2,
     num_outputs=2,
     visible_outputs=1,

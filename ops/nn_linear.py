@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from . import partial
 from .functions import F
 from .nn_common import (
     WANTED,
@@ -51,6 +52,17 @@ def _infer_inputs(attrs, shapes):
     if not attrs.no_bias and shapes[2] is None:
         shapes[2] = (attrs.num_hidden,)
     return shapes
+
+
+def _partial(op, attrs, ins, outs):
+    data, out = ins[0], outs[0]
+    if data and out:
+        # Rows of the result are rows of the data; what lies between cannot be told when axes collapse.
+        rows = (out[0], *partial.unknown(len(data) - 1)) if attrs.flatten else (*out[:-1], 0)
+        data = partial.merge(data, rows, "data")
+    if data and ins[1] is not None and len(ins[1]) == 2 and (not attrs.flatten or len(data) == 2):
+        data = partial.merge(data, (*partial.unknown(len(data) - 1), ins[1][1]), "data")
+    return partial.forward(op, attrs, [data, *ins[1:]], outs)
 
 
 def _matrix(attrs, data):
@@ -121,6 +133,7 @@ operator(
     active_inputs=_input_names,
     params=_PARAMS,
     shape=_shape,
+    infer_partial=_partial,
     infer_inputs=_infer_inputs,
     dtype=float_dtypes,
     gradient=_gradient,

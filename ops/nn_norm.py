@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from . import partial
 from .functions import F
 from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, native, put
 from .registry import Bool, Enum, Float, Int, operator
@@ -160,6 +161,7 @@ operator(
     inputs=("data", "gamma", "beta"),
     params=_LAYER,
     shape=_layer_shape,
+    infer_partial=partial.like_data,
     infer_inputs=_layer_infer,
     dtype=_three,
     num_outputs=3,
@@ -250,6 +252,7 @@ operator(
     inputs=("data", "gamma", "beta"),
     params=_GROUP,
     shape=_group_shape,
+    infer_partial=partial.like_data,
     infer_inputs=_group_infer,
     dtype=_three,
     num_outputs=3,
@@ -326,6 +329,7 @@ operator(
     inputs=("data", "gamma", "beta"),
     params=_INSTANCE,
     shape=_instance_shape,
+    infer_partial=partial.like_data,
     infer_inputs=_instance_infer,
     dtype=_three,
     num_outputs=3,
@@ -403,6 +407,7 @@ operator(
     "L2Normalization",
     params=_L2,
     shape=_l2_shape,
+    infer_partial=partial.like_data,
     dtype=lambda attrs, dtypes: float_dtypes(attrs, dtypes) * 2,
     num_outputs=2,
     visible_outputs=1,
@@ -472,6 +477,7 @@ operator(
     "LRN",
     params=_LRN,
     shape=_lrn_shape,
+    infer_partial=partial.like_data,
     dtype=lambda attrs, dtypes: float_dtypes(attrs, dtypes) * 2,
     num_outputs=2,
     visible_outputs=1,

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from . import partial
 from .functions import F
 from .nn_common import compute_dtype, native, put
 from .registry import Bool, Dtype, Enum, Float, Int, operator
@@ -170,6 +171,7 @@ def _declare(name, aliases, with_length, forward, backward, second, doc, example
         active_inputs=_softmax_inputs if with_length else None,
         params=_PARAMS,
         shape=_shape,
+        infer_partial=partial.like_data,
         infer_inputs=_infer_inputs,
         dtype=_dtype,
         gradient=_gradient(f"_backward_{name}"),
@@ -285,6 +287,7 @@ operator(
     "SoftmaxActivation",
     params=_MODE,
     shape=_mode_shape,
+    infer_partial=partial.like_data,
     dtype=_float_like_first,
     gradient=lambda ctx, grad: [F._backward_SoftmaxActivation(grad, ctx.outputs[0], mode=ctx.attrs.mode)],
     saves="o",

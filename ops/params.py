@@ -362,7 +362,7 @@ class Attrs:
     and ``rng`` (a ``numpy.random.Generator`` for NumPy kernels of random operators, never part of the key).
     """
 
-    __slots__ = ("_hash", "rng", "train")
+    __slots__ = ("_hash", "_key", "rng", "train")
     _params: tuple[Param, ...] = ()
     _names: tuple[str, ...] = ()
     _static: tuple[str, ...] = ()
@@ -375,6 +375,7 @@ class Attrs:
         put(self, "train", train)
         put(self, "rng", rng)
         put(self, "_hash", None)
+        put(self, "_key", None)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"attributes are immutable; use with_({name}=...) to get a changed copy")
@@ -425,12 +426,18 @@ class Attrs:
             return True
         if not isinstance(other, Attrs) or type(self) is not type(other):
             return NotImplemented
-        return self.cache_key == other.cache_key and self.scalars == other.scalars
+        return self._values() == other._values()
 
     def __hash__(self) -> int:
         if self._hash is None:
-            object.__setattr__(self, "_hash", hash((self.cache_key, self.scalars)))
+            object.__setattr__(self, "_hash", hash(self._values()))
         return self._hash
+
+    def _values(self) -> tuple:
+        # Kept, because graphs of many nodes are full of equal records that are compared again and again.
+        if self._key is None:
+            object.__setattr__(self, "_key", (self.cache_key, self.scalars))
+        return self._key
 
     def __repr__(self) -> str:
         return "Attrs(" + ", ".join(f"{name}={getattr(self, name)!r}" for name in self._names) + ")"

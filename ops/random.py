@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import rules
+from . import partial, rules
 from .cpu import random as kernels
 from .creation import CTX
 from .errors import MXNetError
@@ -149,6 +149,7 @@ def _declare(name: str, draw: Draw, params: tuple[Param, ...], doc: str) -> None
         inputs=(),
         params=(*params, _SHAPE, CTX, _FLOAT_DTYPE),
         shape=_given_shape,
+        infer_partial=partial.given_shape,
         dtype=lambda attrs, dtypes: [attrs.dtype or np.dtype("float32")],
         gradient=zero_gradient,
         random=True,
@@ -230,6 +231,7 @@ operator(
         Dtype("dtype", None, choices=("int32", "int64"), doc="Dtype of the array, int32 where not given."),
     ),
     shape=_randint_shape,
+    infer_partial=partial.given_shape,
     dtype=lambda attrs, dtypes: [attrs.dtype or np.dtype("int32")],
     gradient=zero_gradient,
     random=True,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import rules
+from . import partial, rules
 from .errors import ArgumentTypeError, ArgumentValueError, MXNetError, ShapeError
 from .params import (
     REQUIRED,
@@ -150,6 +150,7 @@ class Operator:
         "hidden_params",
         "infer_dtypes",
         "infer_inputs",
+        "infer_partial",
         "inplace",
         "input_docs",
         "inputs",
@@ -304,6 +305,32 @@ class Operator:
         """Return output shapes and dtypes."""
         return self.infer_shapes(attrs, shapes), self.infer_types(attrs, dtypes)
 
+    def refine_shapes(self, attrs: Attrs, ins: Sequence[Any], outs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Return partial shapes of inputs and outputs with all that follows from them filled in.
+
+        A partial shape is None or has 0 for extents that are not known. Raises ShapeError on contradictions.
+
+        >>> from weft.ops import registry
+        >>> registry.get("elemwise_add").refine_shapes(None, [(0, 3), None], [(2, 0)])
+        ([(2, 3), (2, 3)], [(2, 3)])
+        """
+        before = (list(ins), list(outs))
+        try:
+            while True:
+                after = self.infer_partial(self, attrs, *before)
+                if after == before:
+                    return after
+                before = after
+        except (ValueError, IndexError, TypeError, MXNetError) as error:
+            raise ShapeError(f"{self.name}: {error} (input shapes: {self._describe(attrs, ins)})") from None
+
+    def refine_types(self, attrs: Attrs, ins: Sequence[Any], outs: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Return dtypes of inputs and outputs, None where unknown, with all that follows from them filled in."""
+        try:
+            return partial.refine_dtypes(self, attrs, list(ins), list(outs))
+        except (ValueError, IndexError, TypeError, MXNetError) as error:
+            raise ShapeError(f"{self.name}: {error} (input dtypes: {self._describe(attrs, ins)})") from None
+
     def _describe(self, attrs: Attrs, items: Sequence[Any]) -> str:
         return ", ".join(f"{name}={item}" for name, item in zip(self.input_names(attrs), items)) or "none"
 
@@ -382,6 +409,7 @@ def operator(
     count_param: str = "num_args",
     shape: Callable[..., Any] = rules.same_shape,
     infer_inputs: Callable[..., Any] | None = None,
+    infer_partial: partial.Rule | None = None,
     dtype: Callable[..., Any] = rules.same_dtype,
     infer_dtypes: Callable[..., Any] | None = None,
     num_outputs: int | Callable[[Attrs], int] = 1,
@@ -420,6 +448,8 @@ def operator(
         ``(attrs, input shapes or dtypes) -> list`` for all outputs; raise ValueError on misfit.
     infer_inputs, infer_dtypes : callable, optional
         ``(attrs, shapes or dtypes with None) -> list`` with unknown inputs filled in where possible.
+    infer_partial : callable, optional
+        Rule for partly known shapes in both directions (see ``ops/partial.py``); without one it follows from ``shape``.
     num_outputs, visible_outputs : int or callable
         Number of outputs and of those a caller sees.
     gradient : callable, optional
@@ -469,6 +499,7 @@ def operator(
     op.aux = tuple(aux)
     op.shape = shape
     op.infer_inputs = infer_inputs
+    op.infer_partial = infer_partial or partial.COMPANIONS.get(shape, partial.forward)
     op.dtype = dtype
     op.infer_dtypes = infer_dtypes
     op.num_outputs = num_outputs

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import rules
+from . import partial, rules
 from .copies import Plan, View, native, same_elements
 from .cpu.sequence import builder
 from .functions import F
@@ -80,6 +80,7 @@ operator(
     active_inputs=_active,
     params=(_USE, Float("value", 0.0, doc="What is written behind the end of each sequence."), _AXIS),
     shape=lambda attrs, shapes: [_check(attrs, shapes)],
+    infer_partial=partial.like_data,
     infer_inputs=_infer,
     dtype=rules.first_dtype,
     gradient=_mask_gradient,
@@ -198,6 +199,7 @@ operator(
     active_inputs=_active,
     params=(_USE, Int("axis", 0, doc="Axis of time; only 0.")),
     shape=lambda attrs, shapes: [_check(attrs, shapes, (0,))],
+    infer_partial=partial.like_data,
     infer_inputs=_infer,
     dtype=rules.first_dtype,
     gradient=_reverse_gradient,

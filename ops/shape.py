@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import rules
+from . import partial, rules
 from .copies import Plan, View, kernels, same_elements
 from .functions import F
 from .registry import Axis, Bool, Int, Shape, operator, zero_gradient
@@ -131,6 +131,7 @@ operator(
         Bool("keep_highest", False, doc="With target_shape: keep the first dimension."),
     ),
     shape=_reshape_shape,
+    infer_partial=partial.reshape,
     gradient=_like_input,
     saves="i",
     inplace=((0, 0),),
@@ -153,6 +154,7 @@ operator(
     "Flatten",
     aliases=("flatten", "_npx_batch_flatten"),
     shape=lambda attrs, shapes: [(shapes[0][0], prod(shapes[0][1:]))],
+    infer_partial=partial.flatten,
     gradient=_like_input,
     saves="i",
     inplace=((0, 0),),
@@ -193,6 +195,7 @@ operator(
         Int("rhs_end", None, doc="Axis of rhs after the last to take."),
     ),
     shape=_reshape_like_shape,
+    infer_partial=partial.reshape_like,
     dtype=rules.first_dtype,
     gradient=lambda ctx, out_grad: [F.reshape_like(out_grad, ctx.inputs[0]) if ctx.needs[0] else None, None],
     saves="i",
@@ -218,6 +221,7 @@ operator(
     aliases=("_npi_expand_dims",),
     params=(Int("axis", doc="Where the new axis stands in the result; negative counts from the end."),),
     shape=_expand_shape,
+    infer_partial=partial.expand_dims,
     gradient=_like_input,
     saves="i",
     inplace=((0, 0),),
@@ -242,6 +246,7 @@ operator(
     inputs=("data",),
     params=(Axis("axis", None, doc="Axes of size 1 to remove; all of them by default."),),
     shape=_squeeze_shape,
+    infer_partial=partial.complete,
     gradient=_like_input,
     saves="i",
     inplace=((0, 0),),
@@ -280,6 +285,7 @@ operator(
     "transpose",
     params=(Shape("axes", (), doc="Where each axis of the result comes from; the reverse order by default."),),
     shape=_transpose_shape,
+    infer_partial=partial.transpose,
     gradient=_transpose_gradient,
     saves="",
     **kernels(_transpose_plan),
@@ -304,6 +310,7 @@ operator(
     aliases=("swapaxes", "_npi_swapaxes"),
     params=(Int("dim1", 0, doc="One axis."), Int("dim2", 0, doc="The axis it changes places with.")),
     shape=lambda attrs, shapes: [_swap(attrs, shapes[0])],
+    infer_partial=partial.swap_axes,
     gradient=lambda ctx, out_grad: [F.SwapAxis(out_grad, dim1=ctx.attrs.dim1, dim2=ctx.attrs.dim2)],
     saves="",
     **kernels(lambda attrs, ins, outs: Plan([(View.of(0, ins[0]).permute(_swap(attrs, range(len(ins[0])))), View.of(0, outs[0]))])),
@@ -331,6 +338,7 @@ operator(
     aliases=("flip",),
     params=(Shape("axis", doc="Axes along which the order is reversed."),),
     shape=_reverse_shape,
+    infer_partial=partial.like_data,
     gradient=lambda ctx, out_grad: [F.reverse(out_grad, axis=ctx.attrs.axis)],
     saves="",
     **kernels(_reverse_plan),

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import rules
+from . import partial, rules
 from .copies import Plan, View, kernels, native
 from .functions import F
 from .registry import Bool, Enum, Float, Int, Shape, operator
@@ -67,6 +67,7 @@ def _declare_cut(name: str, cutter: Cutter, *, inputs: Sequence[str] = ("data",)
         inputs=inputs,
         params=params,
         shape=lambda attrs, shapes: [_cut_shape(shapes[0], cutter(attrs, shapes))],
+        infer_partial=partial.keep_unknown,
         dtype=rules.first_dtype,
         gradient=gradient,
         saves="i",
@@ -250,6 +251,7 @@ operator(
     aliases=("_crop_assign_scalar", "_npi_slice_assign_scalar"),
     params=(Float("scalar", 0.0, dynamic=True, doc="Number to write."), *_SLICE_PARAMS),
     shape=_slice_assign_scalar_shape,
+    infer_partial=partial.like_data,
     gradient=lambda ctx, out_grad: [F._slice_assign_scalar(out_grad, scalar=0.0, **_slice_of(ctx))],
     saves="",
     inplace=((0, 0),),
@@ -312,6 +314,7 @@ for _name, _aliases, _dim, _more in (
             Int("dim", _dim, doc="Axis along which the arrays follow each other; negative counts from the end."),
         ),
         shape=_concat_shape,
+        infer_partial=partial.concat,
         gradient=_concat_gradient,
         saves="i",
         **kernels(_concat_plan),
@@ -356,6 +359,7 @@ operator(
         Int("num_args", low=1, doc="Number of inputs; counted from the arguments."),
     ),
     shape=_stack_shape,
+    infer_partial=partial.stack,
     gradient=lambda ctx, out_grad: _as_list(
         F.SliceChannel(out_grad, num_outputs=ctx.attrs.num_args, axis=ctx.attrs.axis, squeeze_axis=True)
     ),
@@ -433,6 +437,7 @@ _declare_split(
     _split_sizes,
     lambda attrs: attrs.num_outputs,
     aliases=("split",),
+    infer_partial=partial.split,
     params=(
         Int("num_outputs", low=1, doc="Number of parts; it must divide the axis."),
         Int("axis", 1, doc="Axis to split; negative counts from the end."),
@@ -759,6 +764,7 @@ operator(
     "diag",
     params=_DIAG_PARAMS,
     shape=_diag_shape,
+    infer_partial=partial.complete,
     gradient=lambda ctx, out_grad: [F._backward_diag(out_grad, ctx.inputs[0], **_diag_values(ctx.attrs))],
     saves="i",
     **kernels(_diag_plan),
