@@ -60,7 +60,7 @@ def _partial(op, attrs, ins, outs):
         # Rows of the result are rows of the data; what lies between cannot be told when axes collapse.
         rows = (out[0], *partial.unknown(len(data) - 1)) if attrs.flatten else (*out[:-1], 0)
         data = partial.merge(data, rows, "data")
-    if data and ins[1] is not None and len(ins[1]) == 2 and (not attrs.flatten or len(data) == 2):
+    if data and 0 in data and ins[1] is not None and len(ins[1]) == 2 and (not attrs.flatten or len(data) == 2):
         data = partial.merge(data, (*partial.unknown(len(data) - 1), ins[1][1]), "data")
     return partial.forward(op, attrs, [data, *ins[1:]], outs)
 

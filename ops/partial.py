@@ -316,15 +316,20 @@ def refine_dtypes(op: Any, attrs: Any, ins: Dtypes, outs: Dtypes) -> tuple[Dtype
 
     The ordinary rule is asked which dtypes of the unknown inputs it accepts; what all of these have in common holds.
     """
-    if None in ins and op.infer_dtypes is not None:
+    # NumPy's float64 equals None, so that `None in` does not tell.
+    if _open(ins) and op.infer_dtypes is not None:
         names = op.input_names(attrs)
         ins = [merge_dtype(a, b, name) for name, a, b in zip(names, ins, op.infer_dtypes(attrs, ins))]
-    if None in ins:
+    if _open(ins):
         ins = _common(op, attrs, ins, outs)
-    if None in ins:
+    if _open(ins):
         return ins, outs
     found = op.dtype(attrs, ins)
     return ins, [merge_dtype(a, b, f"output {i}") for i, (a, b) in enumerate(zip(outs, found))]
+
+
+def _open(dtypes: Dtypes) -> bool:
+    return any(dtype is None for dtype in dtypes)
 
 
 def _common(op: Any, attrs: Any, ins: Dtypes, outs: Dtypes) -> Dtypes:
@@ -345,12 +350,17 @@ def _common(op: Any, attrs: Any, ins: Dtypes, outs: Dtypes) -> Dtypes:
         if _accepts(op, attrs, full, outs):
             accepted.append(full)
     if not accepted:
+        if len(missing) <= 2:
+            # No choice fits, so what is known is contradictory: let the rule say how.
+            first = next((dtype for dtype in (*ins, *outs) if dtype is not None), _DTYPES[0])
+            found = op.dtype(attrs, [first if dtype is None else dtype for dtype in ins])
+            raise ValueError(f"the outputs have dtypes {outs}, but {found} follows from the inputs")
         return ins
     return [dtypes[0] if all(other == dtypes[0] for other in dtypes) else None for dtypes in zip(*accepted)]
 
 
 def _accepts(op: Any, attrs: Any, ins: Dtypes, outs: Dtypes) -> bool:
-    if None in ins:
+    if _open(ins):
         return False
     try:
         found = op.dtype(attrs, ins)

@@ -134,6 +134,11 @@ def first_dtype(attrs: Any, dtypes: Sequence[np.dtype]) -> list[np.dtype]:
     return [dtypes[0]]
 
 
+def unknown_like_first(attrs: Any, dtypes: Sequence[np.dtype | None]) -> list[np.dtype | None]:
+    """Inputs whose dtype is free are taken to have the first one's: MXNet's habit."""
+    return [dtypes[0] if dtype is None else dtype for dtype in dtypes]
+
+
 def float_dtype(attrs: Any, dtypes: Sequence[np.dtype]) -> list[np.dtype]:
     """All inputs share one floating-point dtype and so does the output."""
     result = same_dtype(attrs, dtypes)

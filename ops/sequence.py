@@ -83,6 +83,7 @@ operator(
     infer_partial=partial.like_data,
     infer_inputs=_infer,
     dtype=rules.first_dtype,
+    infer_dtypes=rules.unknown_like_first,
     gradient=_mask_gradient,
     saves="i",
     inplace=((0, 0),),
@@ -139,6 +140,7 @@ operator(
     shape=_last_shape,
     infer_inputs=_infer,
     dtype=rules.first_dtype,
+    infer_dtypes=rules.unknown_like_first,
     gradient=lambda ctx, out_grad: [
         F._backward_SequenceLast(out_grad, *ctx.inputs, **_last_values(ctx.attrs)),
         *([None] * ctx.attrs.use_sequence_length),
@@ -202,6 +204,7 @@ operator(
     infer_partial=partial.like_data,
     infer_inputs=_infer,
     dtype=rules.first_dtype,
+    infer_dtypes=rules.unknown_like_first,
     gradient=_reverse_gradient,
     saves="i",
     cpu=(builder("reverse"), _without_lengths(_reverse_plan)),

@@ -1,0 +1,403 @@
+"""Shapes and dtypes of every entry of a graph, from whatever is known of its variables.
+
+Each node's rule (``ops/partial.py``) is applied once in order. Where it learns something about an entry, the other nodes
+at that entry are looked at again, until nothing changes: an entry can only become better known, so that every node is
+visited a few times at most, in whatever direction knowledge travels. The rules' answers are kept while a graph is
+worked on, because graphs repeat themselves.
+"""
+
+cimport cython
+
+from ast import literal_eval
+from collections import deque
+
+from ...ops.array cimport Spec, get_spec
+from .ir cimport Graph, Node
+
+from ...ops.array import as_dtype
+from ...ops.errors import ShapeError
+from ...ops.partial import given_shape, known
+
+#: Numbers of dtypes in the annotation ``__dtype__``, as in MXNet's JSON.
+DTYPE_CODES = {0: "float32", 1: "float64", 2: "float16", 3: "uint8", 4: "int32", 5: "int8", 6: "int64", 7: "bool"}
+
+
+cdef class Solver:
+    """Values (shapes or dtypes) of all entries; ``offsets[i]`` is the first entry of node ``i``, ``calls[i]`` a number
+    that nodes with the same operator and parameters share."""
+
+    cdef Graph graph
+    cdef list offsets
+    cdef list calls
+    cdef list values
+    cdef list users
+    cdef dict cache
+    cdef bint of_shapes
+    cdef object queue
+    cdef bytearray queued
+
+    def __init__(self, Graph graph, Entries entries, bint of_shapes):
+        self.graph = graph
+        self.offsets = entries.offsets
+        self.calls = entries.calls
+        self.values = [None] * entries.count
+        self.cache = {}
+        self.of_shapes = of_shapes
+        self.queue = deque()
+        self.queued = bytearray(len(graph.nodes))
+
+    cdef int run(self) except -1:
+        """Visit every node in order, then those that learned something afterwards."""
+        cdef Py_ssize_t i
+        for i in range(len(self.graph.nodes)):
+            if (<Node>self.graph.nodes[i]).op is not None:
+                self.visit(i, i)
+        self.finish()
+        return 0
+
+    cdef int finish(self) except -1:
+        cdef Py_ssize_t i
+        while self.queue:
+            i = self.queue.popleft()
+            self.queued[i] = 0
+            self.visit(i, len(self.graph.nodes))
+        return 0
+
+    cdef int visit(self, Py_ssize_t i, Py_ssize_t front) except -1:
+        """Apply the rule of node `i`; nodes from `front` on are going to be visited anyway."""
+        cdef Node node = <Node>self.graph.nodes[i]
+        cdef Node source
+        cdef Py_ssize_t k, n_in = len(node.inputs), base = self.offsets[i]
+        cdef list values = self.values
+        cdef list ins = []
+        cdef list key
+        for item in node.inputs:
+            source = <Node>(<tuple>item)[0]
+            ins.append(values[<Py_ssize_t>self.offsets[source.id] + <Py_ssize_t>(<tuple>item)[1]])
+        outs = values[base:<Py_ssize_t>self.offsets[i + 1]]
+        key = [self.calls[i]]
+        key += ins
+        key += outs
+        known_call = tuple(key)
+        found = self.cache.get(known_call)
+        if found is None:
+            found = self.cache[known_call] = self.ask(node, ins, outs)
+        new_ins = <list>(<tuple>found)[0]
+        new_outs = <list>(<tuple>found)[1]
+        if new_outs is not None:
+            for k in range(len(new_outs)):
+                if differ(new_outs[k], outs[k]):
+                    values[base + k] = new_outs[k]
+                    self.tell_users(i, k, i, front)
+        if new_ins is not None:
+            for k in range(n_in):
+                if differ(new_ins[k], ins[k]):
+                    source = <Node>(<tuple>node.inputs[k])[0]
+                    index = (<tuple>node.inputs[k])[1]
+                    values[<Py_ssize_t>self.offsets[source.id] + <Py_ssize_t>index] = new_ins[k]
+                    if source.op is not None:
+                        self.enqueue(source.id)
+                    self.tell_users(source.id, index, i, front)
+        return 0
+
+    cdef tuple ask(self, Node node, list ins, list outs):
+        """Return the rule's lists of inputs and outputs; None for a list that tells nothing new."""
+        try:
+            if self.of_shapes:
+                new_ins, new_outs = node.op.refine_shapes(node.attrs, ins, outs)
+            else:
+                new_ins, new_outs = node.op.refine_types(node.attrs, ins, outs)
+        except ShapeError as error:
+            raise ShapeError(f"Error in operator {node.name}: {error}") from None
+        return list(new_ins) if any_differ(new_ins, ins) else None, list(new_outs) if any_differ(new_outs, outs) else None
+
+    cdef int tell_users(self, Py_ssize_t i, Py_ssize_t index, Py_ssize_t teller, Py_ssize_t front) except -1:
+        cdef Node user
+        if front == teller and i == teller:
+            return 0  # the first time through, whoever uses a node comes after it
+        if self.users is None:
+            self.users = self.graph.consumers()
+        for item in <list>self.users[i]:
+            user = <Node>(<tuple>item)[0]
+            if user.id != teller and user.id < front and (<tuple>user.inputs[<Py_ssize_t>(<tuple>item)[1]])[1] == index:
+                self.enqueue(user.id)
+        return 0
+
+    cdef int enqueue(self, Py_ssize_t i) except -1:
+        if not self.queued[i]:
+            self.queued[i] = 1
+            self.queue.append(i)
+        return 0
+
+
+cdef inline bint differ(a, b) except -1:
+    # Not by == alone: NumPy takes None for float64 there.
+    return a is not b and (a is None or b is None or a != b)
+
+
+cdef bint any_differ(items, others) except -1:
+    for a, b in zip(items, others):
+        if differ(a, b):
+            return True
+    return False
+
+
+@cython.final
+cdef class Entries:
+    """Where the entries of a graph's nodes are in one list of all of them, and which nodes are alike."""
+
+    cdef list offsets
+    cdef list calls
+    cdef Py_ssize_t count
+    cdef bint has_dtypes       # some operator decides on a dtype whatever its inputs
+
+    def __init__(self, Graph graph):
+        cdef dict numbers = {}
+        cdef Node node
+        self.offsets = [0]
+        self.calls = []
+        for node in graph.nodes:
+            if node.op is None:
+                self.count += 1
+                self.calls.append(None)
+            else:
+                key = (node.op, node.attrs._values())
+                number = numbers.get(key)
+                if number is None:
+                    number = numbers[key] = len(numbers)
+                    self.has_dtypes |= not node.inputs or "dtype" in node.op.param_by_name
+                self.calls.append(number)
+                outputs = node.op.num_outputs
+                self.count += <Py_ssize_t>outputs if type(outputs) is int else <Py_ssize_t>node.op.count_outputs(node.attrs)
+            self.offsets.append(self.count)
+
+
+# ---- what is given ---------------------------------------------------------------------------------------------------
+
+
+def check_names(Graph graph, shapes, dtypes):
+    """Raise unless every given name is that of a variable."""
+    cdef Node node
+    if not shapes and not dtypes:
+        return
+    names = {node.name for node in graph.nodes if node.op is None}
+    for given in (shapes, dtypes):
+        for name in given or ():
+            if name not in names:
+                candidates = ", ".join([node.name for node in graph.variables()])
+                raise ShapeError(f"argument {name!r} is not an argument of this graph; there are: {candidates}")
+
+
+def as_partial_shape(shape, name):
+    """Return a shape as inference takes it: None where nothing is known, 0 for extents that are not."""
+    if isinstance(shape, str):
+        try:
+            shape = literal_eval(shape)
+        except (ValueError, SyntaxError):
+            raise ShapeError(f"variable {name}: the shape {shape!r} is not a tuple of integers") from None
+    if isinstance(shape, int):
+        shape = (shape,)
+    if shape is None or len(shape) == 0:
+        return None
+    result = []
+    for extent in shape:
+        if extent is None or extent == -1:
+            extent = 0
+        try:
+            extent = extent.__index__()
+        except AttributeError:
+            raise ShapeError(f"variable {name}: the shape {shape} has the entry {extent!r}, expected an integer") from None
+        if extent < 0:
+            raise ShapeError(f"variable {name}: the shape {shape} has the negative entry {extent}")
+        result.append(extent)
+    return tuple(result)
+
+
+def as_partial_dtype(dtype, name):
+    """Return a dtype, or None where it is not known; annotations hold MXNet's numbers."""
+    if isinstance(dtype, str) and dtype.lstrip("-").isdigit():
+        number = int(dtype)
+        if number == -1:
+            return None
+        if number not in DTYPE_CODES:
+            raise ShapeError(f"variable {name}: the dtype has the number {number}, expected one of {list(DTYPE_CODES)}")
+        dtype = DTYPE_CODES[number]
+    return None if dtype is None else as_dtype(dtype)
+
+
+cdef Solver solve_shapes(Graph graph, dict shapes, Entries entries):
+    cdef Solver solver = Solver(graph, entries, True)
+    cdef Node node
+    for node in graph.nodes:
+        if node.op is not None:
+            continue
+        shape = as_partial_shape(shapes.get(node.name), node.name)
+        if shape is None and node.name in graph.constants:
+            shape = graph.constants[node.name].shape
+        if shape is None and node.specs is not None and node.specs[0] is not None:
+            shape = node.specs[0].shape
+        if shape is None and node.annotations is not None:
+            shape = as_partial_shape(node.annotations.get("__shape__"), node.name)
+        solver.values[<Py_ssize_t>solver.offsets[node.id]] = shape
+    solver.run()
+    return solver
+
+
+cdef Solver solve_dtypes(Graph graph, dict dtypes, Entries entries, bint defaults):
+    """Dtypes of all entries; with `defaults`, variables that nothing constrains are float32."""
+    cdef Solver solver = Solver(graph, entries, False)
+    cdef Node node
+    cdef Py_ssize_t place
+    cdef bint free = defaults and not entries.has_dtypes
+    single = as_dtype(None)
+    for node in graph.nodes:
+        if node.op is not None:
+            continue
+        dtype = as_partial_dtype(dtypes.get(node.name), node.name)
+        if dtype is None and node.name in graph.constants:
+            dtype = graph.constants[node.name].dtype
+        if dtype is None and node.specs is not None and node.specs[0] is not None:
+            dtype = node.specs[0].dtype
+        if dtype is None and node.annotations is not None:
+            dtype = as_partial_dtype(node.annotations.get("__dtype__"), node.name)
+        if dtype is not None:
+            free = False
+            solver.values[<Py_ssize_t>solver.offsets[node.id]] = as_dtype(dtype)
+    if free and graph.nodes and (<Node>graph.nodes[0]).op is None:
+        # Nothing decides on any dtype: the first default is as good before the first look at the nodes as after it.
+        solver.values[0] = single
+    solver.run()
+    if defaults:
+        for node in graph.nodes:
+            place = solver.offsets[node.id]
+            if node.op is None and solver.values[place] is None:
+                solver.values[place] = single
+                solver.tell_users(node.id, 0, -1, len(graph.nodes))
+                solver.finish()
+    return solver
+
+
+# ---- the passes --------------------------------------------------------------------------------------------------------
+
+
+def infer_shapes(Graph graph, shapes=None):
+    """Return what is known of each entry's shape: ``{(node, index): tuple with 0 for unknown extents, or None}``."""
+    check_names(graph, shapes, None)
+    return by_entry(graph, solve_shapes(graph, dict(shapes or {}), Entries(graph)))
+
+
+def infer_types(Graph graph, dtypes=None, defaults=False):
+    """Return each entry's dtype, ``{(node, index): dtype or None}``; with ``defaults``, free variables are float32."""
+    check_names(graph, None, dtypes)
+    return by_entry(graph, solve_dtypes(graph, dict(dtypes or {}), Entries(graph), defaults))
+
+
+def infer_partial(Graph graph, shapes=None, dtypes=None):
+    """Return what :func:`infer_shapes` and :func:`infer_types` find, as two dictionaries.
+
+    Examples
+    --------
+    >>> from weft.frontend.graph.ir import Graph, Node
+    >>> from weft.ops import registry
+    >>> dense = registry.get("FullyConnected")
+    >>> names = ("data", "weight", "bias")
+    >>> node = Node(dense, dense.attrs(num_hidden=4), "fc", [(Node(None, None, name), 0) for name in names])
+    >>> graph = Graph.from_entries([(node, 0)])
+    >>> shapes, _ = infer_partial(graph, {"data": (0, 3)})
+    >>> [shapes[node, 0] for node in graph.nodes]
+    [(0, 3), (4, 3), (4,), (0, 4)]
+    """
+    return infer_shapes(graph, shapes), infer_types(graph, dtypes)
+
+
+cdef dict by_entry(Graph graph, Solver solver):
+    cdef dict result = {}
+    cdef Node node
+    cdef Py_ssize_t k, first, end
+    for node in graph.nodes:
+        first = solver.offsets[node.id]
+        end = solver.offsets[node.id + 1]
+        for k in range(first, end):
+            result[node, k - first] = solver.values[k]
+    return result
+
+
+def infer(Graph graph, shapes=None, dtypes=None, partial=False):
+    """Fill in the specs of all nodes, from shapes and dtypes of variables.
+
+    Parameters
+    ----------
+    graph : Graph
+        What to look at; it is not changed.
+    shapes : dict of str to tuple, optional
+        Shapes of variables; an extent of 0 is not known. Else the annotation ``__shape__`` counts.
+    dtypes : dict of str to dtype, optional
+        Dtypes of variables; else the annotation ``__dtype__`` counts. Variables that nothing constrains are float32.
+    partial : bool
+        Leave ``specs`` at None for entries whose shape is not known, instead of raising.
+
+    Returns
+    -------
+    Graph
+        A copy with specs.
+
+    Raises
+    ------
+    MXNetError
+        When shapes or dtypes contradict each other, naming the node, or when some stay unknown.
+    """
+    cdef Graph result
+    cdef Node node
+    cdef Entries entries
+    cdef Solver of_shapes, of_dtypes
+    cdef Py_ssize_t k, first, end
+    check_names(graph, shapes, dtypes)
+    result = graph.copy()
+    entries = Entries(result)
+    of_shapes = solve_shapes(result, dict(shapes or {}), entries)
+    of_dtypes = solve_dtypes(result, dict(dtypes or {}), entries, True)
+    if not partial:
+        require_all(result, of_shapes, of_dtypes)
+    for node in result.nodes:
+        first = of_shapes.offsets[node.id]
+        end = of_shapes.offsets[node.id + 1]
+        specs = []
+        for k in range(first, end):
+            shape = of_shapes.values[k]
+            dtype = of_dtypes.values[k]
+            specs.append(get_spec(<tuple>shape, dtype) if shape is not None and 0 not in <tuple>shape and dtype is not None else None)
+        node.specs = tuple(specs)
+        if node.op is not None and not node.inputs and node.op.infer_partial is given_shape and specs[0] is not None:
+            # What the users of a result decided about its shape becomes part of the call that makes it.
+            if node.attrs.shape != (<Spec>specs[0]).shape and node.attrs.shape is not None:
+                node.attrs = node.attrs.with_(shape=(<Spec>specs[0]).shape)
+    result.note("infer", f"shapes and dtypes of {entries.count} entries, {len(of_shapes.cache)} different calls")
+    return result
+
+
+cdef int require_all(Graph graph, Solver of_shapes, Solver of_dtypes) except -1:
+    """Raise where the shape or dtype of an entry is not known, with the variables that could settle it."""
+    cdef Node node
+    cdef Py_ssize_t k
+    for k in range(len(of_shapes.values)):
+        if of_shapes.values[k] is None or 0 in of_shapes.values[k] or of_dtypes.values[k] is None:
+            break
+    else:
+        return 0
+    open_variables = []
+    for node in graph.nodes:
+        shape = of_shapes.values[<Py_ssize_t>of_shapes.offsets[node.id]]
+        if node.op is None and not known(shape):
+            open_variables.append(f"{node.name}: {shape or ()}")
+    if open_variables:
+        raise ShapeError(
+            "the shapes of these arguments are not determined (0 is an extent that is not known): "
+            + ", ".join(open_variables) + "; give them, or more of the others"
+        )
+    for node in graph.nodes:
+        for k in range(<Py_ssize_t>of_shapes.offsets[node.id], <Py_ssize_t>of_shapes.offsets[node.id + 1]):
+            if not known(of_shapes.values[k]):
+                raise ShapeError(f"Error in operator {node.name}: its shape {of_shapes.values[k] or ()} is not determined")
+            if of_dtypes.values[k] is None:
+                raise ShapeError(f"Error in operator {node.name}: its dtype is not determined")
+    return 0
