@@ -274,6 +274,23 @@ WEFT_API void release_cores(int granted);
 WEFT_API void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t),
                            void* context);
 
+// Work inside one task that idle cores may join while there is some: pieces of a loop, steps of a graph.
+struct Joinable {
+  bool (*wanted)(Joinable* self);  // whether one more core has something to do; must not block
+  void (*work)(Joinable* self);    // what a core that joins does; returns when nothing is left for it
+  std::atomic<int> helpers{0};
+  std::atomic<int> steps_waiting{0};  // parts that are whole operators, and wait for a core
+  Joinable* after = nullptr;
+};
+WEFT_API void open_joinable(Joinable* work);   // idle cores may join from now on
+WEFT_API void close_joinable(Joinable* work);  // nobody does any more; waits for those inside
+WEFT_API void set_steps_waiting(Joinable* work, int steps);
+WEFT_API void call_helpers(int cores);  // wakes idle workers, where there are any
+WEFT_API void help_others();            // joins open work until there is none
+// While steps wait for a core, loops and kernels of this thread keep to one; kAll: not so.
+enum class CoreUse { kShared, kAll };
+WEFT_API CoreUse set_core_use(CoreUse use);  // of this thread; returns the old one
+
 // --- settings and state -----------------------------------------------------------------------
 
 enum class Mode { kThreaded, kNaive };

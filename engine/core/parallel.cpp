@@ -14,22 +14,17 @@ namespace {
 
 constexpr int kPiecesPerCore = 4;  // smaller pieces even out cores of unequal speed
 
-struct Loop {
+struct Loop : Joinable {
   std::atomic<int64_t> next{0};
   int64_t n;
   int64_t piece;
   void (*body)(void*, int64_t, int64_t);
   void* context;
-  std::atomic<int> helpers{0};
   int most_helpers;
-  Loop* after;
 };
 
-SpinLock loops_lock;
-Loop* loops = nullptr;
-std::atomic<int> open_loops{0};
-
-void run_pieces(Loop* loop) {
+void run_pieces(Joinable* self) {
+  Loop* loop = static_cast<Loop*>(self);
   for (;;) {
     int64_t begin = loop->next.fetch_add(loop->piece, std::memory_order_relaxed);
     if (begin >= loop->n) return;
@@ -37,61 +32,93 @@ void run_pieces(Loop* loop) {
   }
 }
 
-Loop* join_open_loop() {
-  SpinGuard guard(loops_lock);
-  for (Loop* loop = loops; loop; loop = loop->after) {
-    if (loop->next.load(std::memory_order_relaxed) >= loop->n) continue;
-    if (loop->helpers.load(std::memory_order_relaxed) >= loop->most_helpers) continue;
-    loop->helpers.fetch_add(1, std::memory_order_relaxed);
-    return loop;
-  }
+bool pieces_left(Joinable* self) {
+  Loop* loop = static_cast<Loop*>(self);
+  return loop->next.load(std::memory_order_relaxed) < loop->n &&
+         loop->helpers.load(std::memory_order_relaxed) < loop->most_helpers;
+}
+
+SpinLock open_lock;
+Joinable* open_work = nullptr;
+std::atomic<int> open_count{0};
+std::atomic<int> steps_waiting{0};
+__thread CoreUse core_use = CoreUse::kShared;
+
+Joinable* join_open_work() {
+  if (open_count.load(std::memory_order_seq_cst) == 0) return nullptr;
+  SpinGuard guard(open_lock);
+  for (Joinable* work = open_work; work; work = work->after)
+    if (work->wanted(work)) {
+      work->helpers.fetch_add(1, std::memory_order_relaxed);
+      return work;
+    }
   return nullptr;
-}
-
-void open_loop(Loop* loop) {
-  SpinGuard guard(loops_lock);
-  loop->after = loops;
-  loops = loop;
-  open_loops.fetch_add(1, std::memory_order_seq_cst);
-}
-
-void close_loop(Loop* loop) {
-  {
-    SpinGuard guard(loops_lock);
-    Loop** at = &loops;
-    while (*at != loop) at = &(*at)->after;
-    *at = loop->after;
-    open_loops.fetch_sub(1, std::memory_order_seq_cst);
-  }
-  // Nobody joins any more; those inside touch the loop last when they leave.
-  int spins = 0;
-  while (loop->helpers.load(std::memory_order_acquire) > 0)
-    if (++spins > 1000) sched_yield();
 }
 
 }  // namespace
 
+void open_joinable(Joinable* work) {
+  SpinGuard guard(open_lock);
+  work->after = open_work;
+  open_work = work;
+  open_count.fetch_add(1, std::memory_order_seq_cst);
+}
+
+void close_joinable(Joinable* work) {
+  {
+    SpinGuard guard(open_lock);
+    Joinable** at = &open_work;
+    while (*at != work) at = &(*at)->after;
+    *at = work->after;
+    open_count.fetch_sub(1, std::memory_order_seq_cst);
+  }
+  // Nobody joins any more; those inside touch the work last when they leave.
+  int spins = 0;
+  while (work->helpers.load(std::memory_order_acquire) > 0)
+    if (++spins > 1000) sched_yield();
+}
+
+void set_steps_waiting(Joinable* work, int steps) {
+  int before = work->steps_waiting.exchange(steps, std::memory_order_seq_cst);
+  if (before != steps) steps_waiting.fetch_add(steps - before, std::memory_order_seq_cst);
+}
+
+CoreUse set_core_use(CoreUse use) {
+  CoreUse before = core_use;
+  core_use = use;
+  return before;
+}
+
+bool keep_to_one_core() {
+  return core_use == CoreUse::kShared && steps_waiting.load(std::memory_order_relaxed) > 0;
+}
+
 bool parallel_work_waiting() {
-  if (open_loops.load(std::memory_order_seq_cst) == 0) return false;
-  SpinGuard guard(loops_lock);
-  for (Loop* loop = loops; loop; loop = loop->after)
-    if (loop->next.load(std::memory_order_relaxed) < loop->n &&
-        loop->helpers.load(std::memory_order_relaxed) < loop->most_helpers)
-      return true;
+  if (open_count.load(std::memory_order_seq_cst) == 0) return false;
+  SpinGuard guard(open_lock);
+  for (Joinable* work = open_work; work; work = work->after)
+    if (work->wanted(work)) return true;
   return false;
 }
 
 void join_parallel_work() {
-  while (Loop* loop = join_open_loop()) {
-    run_pieces(loop);
-    loop->helpers.fetch_sub(1, std::memory_order_release);
+  while (Joinable* work = join_open_work()) {
+    work->work(work);
+    work->helpers.fetch_sub(1, std::memory_order_release);
   }
 }
 
+void help_others() { join_parallel_work(); }
+
+void call_helpers(int cores) {
+  if (cores > 0 && core_free()) wake_for_parallel_work(cores);
+}
+
 void reset_parallel_after_fork() {
-  loops_lock.word = 0;
-  loops = nullptr;
-  open_loops.store(0);
+  open_lock.word = 0;
+  open_work = nullptr;
+  open_count.store(0);
+  steps_waiting.store(0);
 }
 
 void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context) {
@@ -99,20 +126,24 @@ void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t
   if (grain < 1) grain = 1;
   int64_t pieces = (n + grain - 1) / grain;
   int helpers = int(std::min<int64_t>(core_count(), pieces)) - 1;
-  if (helpers < 1 || !core_free()) {
+  // Beside the steps of a graph a core may become free in the middle of the loop.
+  bool alone = !core_free() && open_count.load(std::memory_order_relaxed) == 0;
+  if (helpers < 1 || alone || keep_to_one_core()) {
     body(context, 0, n);
     return;
   }
   Loop loop;
+  loop.wanted = pieces_left;
+  loop.work = run_pieces;
   loop.n = n;
   loop.piece = std::max(grain, (n + (helpers + 1) * kPiecesPerCore - 1) / ((helpers + 1) * kPiecesPerCore));
   loop.body = body;
   loop.context = context;
   loop.most_helpers = helpers;
-  open_loop(&loop);
-  wake_for_parallel_work(helpers);
+  open_joinable(&loop);
+  call_helpers(helpers);
   run_pieces(&loop);
-  close_loop(&loop);
+  close_joinable(&loop);
 }
 
 }  // namespace weft

@@ -271,7 +271,7 @@ int core_count() { return scheduler->cores; }
 int acquire_cores(int wanted) {
   int granted = 1;
   // Many ready tasks get one core each.
-  if (tasks_waiting()) return granted;
+  if (tasks_waiting() || keep_to_one_core()) return granted;
   while (granted < wanted && take_core()) ++granted;
   return granted;
 }

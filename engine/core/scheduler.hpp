@@ -103,6 +103,7 @@ bool core_free();
 void start_if_needed();
 
 bool parallel_work_waiting();
+bool keep_to_one_core();  // steps of a graph wait for the others
 void join_parallel_work();
 void wake_for_parallel_work(int helpers);
 void reset_parallel_after_fork();
