@@ -21,8 +21,11 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which do not 
     from .frontend import random as random
     from .frontend import random as rnd
     from .frontend import runtime as runtime
+    from .frontend import symbol as sym
+    from .frontend import symbol as symbol
     from .frontend import test_utils as test_utils
     from .frontend import util as util
+    from .frontend.attribute import AttrScope as AttrScope
     from .frontend.base import MXNetError as MXNetError
     from .frontend.context import Context as Context
     from .frontend.context import cpu as cpu

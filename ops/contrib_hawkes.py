@@ -119,6 +119,7 @@ operator(
     shape=_shape,
     dtype=_dtype,
     num_outputs=2,
+    output_names=("output", "out_state"),
     gradient=lambda ctx, g, *state: [*F._backward_hawkesll(g, *ctx.inputs), None, None, None, None, None],
     saves="i",
     numpy=_forward,

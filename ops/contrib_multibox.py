@@ -165,6 +165,7 @@ operator(
     shape=_target_shape,
     dtype=lambda attrs, dtypes: float_dtypes(attrs, dtypes) * 3,
     num_outputs=3,
+    output_names=("loc_target", "loc_mask", "cls_target"),
     gradient=zero_gradient,
     numpy=_target,
     cost=lambda attrs, ins, outs: 20000 + 100.0 * math.prod(outs[0]),

@@ -128,6 +128,7 @@ for _name, _note in (
         dtype=lambda attrs, dtypes: float_dtypes(attrs, dtypes) * 2,
         num_outputs=2,
         visible_outputs=lambda attrs: 2 if attrs.output_score else 1,
+        output_names=("output", "score"),
         gradient=zero_gradient,
         numpy=_proposals,
         cost=lambda attrs, ins, outs: 100000 + 100.0 * math.prod(ins[0]),

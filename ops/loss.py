@@ -467,6 +467,7 @@ operator(
     "IdentityAttachKLSparseReg",
     inputs=("data", "moving_avg"),
     aux=("moving_avg",),
+    variable_attrs={"moving_avg": {"__init__": '["zero", {}]'}},
     params=_SPARSE,
     shape=lambda attrs, shapes: [shapes[0]],
     infer_partial=partial.like_data,

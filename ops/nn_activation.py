@@ -251,6 +251,8 @@ operator(
     dtype=_leaky_dtype,
     num_outputs=_leaky_outputs,
     visible_outputs=_leaky_outputs,
+    output_names=("output", "mask"),
+    variable_attrs={"gamma": {"__init__": '["Constant", {"value": 0.25}]'}},
     gradient=_leaky_gradient,
     random=True,
     uses_train=True,

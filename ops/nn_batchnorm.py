@@ -203,6 +203,8 @@ def _declare(name, backward, aliases, params, *, relu=False, variance=False, bui
         infer_dtypes=_infer_dtypes,
         num_outputs=3,
         visible_outputs=lambda attrs: 3 if attrs.output_mean_var else 1,
+        output_names=("output", "mean", "var"),
+        variable_attrs={"moving_mean": {"__init__": '["zero", {}]'}, "moving_var": {"__init__": '["one", {}]'}},
         gradient=_gradient(backward, relu),
         uses_train=True,
         cpu=builders[:1],

@@ -70,6 +70,7 @@ operator(
     dtype=lambda attrs, dtypes: float_dtypes(attrs, dtypes) * 2,
     num_outputs=2,
     visible_outputs=1,
+    output_names=("output", "mask"),
     gradient=_gradient,
     saves="o",
     random=True,

@@ -166,6 +166,7 @@ operator(
     dtype=lambda attrs, dtypes: rules.float_dtype(attrs, dtypes) * 2,
     num_outputs=2,
     visible_outputs=1,
+    output_names=("output", "top_count"),
     gradient=_gradient,
     saves="i",
     numpy=_forward,

@@ -207,6 +207,12 @@ _UP = (
 )
 
 
+def _up_names(attrs):
+    if attrs.sample_type == "bilinear":
+        return ("data", "weight")
+    return tuple(f"arg{i}" for i in range(attrs.num_args))
+
+
 def _up_window(attrs):
     """Return the size of the bilinear kernel and the padding."""
     return 2 * attrs.scale - attrs.scale % 2, attrs.scale // 2
@@ -278,6 +284,8 @@ def _up_gradient(ctx, out_grad):
 operator(
     "UpSampling",
     inputs=("*data",),
+    active_inputs=_up_names,
+    variable_attrs=lambda attrs: {"weight": {"__init__": '["bilinear", {}]'}} if attrs.sample_type == "bilinear" else {},
     params=_UP,
     shape=_up_shape,
     infer_inputs=_up_infer,

@@ -137,6 +137,10 @@ def _state_outputs(attrs):
     return (2 if attrs.mode == "lstm" else 1) if attrs.state_outputs else 0
 
 
+def _output_names(attrs):
+    return ("output", *("state_output", "statecell_output")[: _state_outputs(attrs)], "reserve")
+
+
 def _shape(attrs, shapes):
     data = shapes[0]
     if len(data) != 3:
@@ -477,6 +481,7 @@ operator(
     dtype=_dtype,
     num_outputs=lambda attrs: 2 + _state_outputs(attrs),
     visible_outputs=lambda attrs: 1 + _state_outputs(attrs),
+    output_names=_output_names,
     gradient=_gradient,
     random=True,
     uses_train=True,

@@ -96,6 +96,7 @@ operator(
     dtype=lambda attrs, dtypes: [float_dtypes(attrs, dtypes)[0], np.dtype(np.float64)],
     num_outputs=2,
     visible_outputs=1,
+    output_names=("output", "maxidx"),
     gradient=lambda ctx, grad, *hidden: [
         backward_call("_backward_ROIPooling", [grad, ctx.inputs[0], ctx.inputs[1], ctx.outputs[1]], ctx.attrs),
         None,

@@ -158,12 +158,14 @@ class Operator:
         "name",
         "num_outputs",
         "numpy",
+        "output_names",
         "param_by_name",
         "params",
         "random",
         "saves",
         "shape",
         "uses_train",
+        "variable_attrs",
         "variadic",
         "visible_outputs",
     )
@@ -172,6 +174,14 @@ class Operator:
     aliases: tuple[str, ...]
     inputs: tuple[str, ...]
     params: tuple[Param, ...]
+    param_by_name: dict[str, Param]
+    variadic: bool
+    count_param: Any
+    aux: tuple[str, ...]
+    active_inputs: Callable[[Attrs], Sequence[str]] | None
+    output_names: Sequence[str] | Callable[[Attrs], Sequence[str]] | None
+    variable_attrs: dict[str, dict[str, str]] | Callable[[Attrs], dict[str, dict[str, str]]] | None
+    _positions: list[str]
     cpu: tuple[Callable[..., Any], ...]
     gradient: Callable[..., Any] | None
     numpy: Callable[..., Any] | None
@@ -260,10 +270,10 @@ class Operator:
 
     def input_names(self, attrs: Attrs) -> tuple[str, ...]:
         """Return the names of the inputs this call has; variadic ones are called arg0, arg1 ... as in MXNet."""
-        if self.variadic:
-            return tuple(f"arg{i}" for i in range(getattr(attrs, self.count_param)))
         if self.active_inputs is not None:
             return tuple(self.active_inputs(attrs))
+        if self.variadic:
+            return tuple(f"arg{i}" for i in range(getattr(attrs, self.count_param)))
         return self.inputs
 
     def count_outputs(self, attrs: Attrs) -> int:
@@ -276,6 +286,13 @@ class Operator:
         if visible is None:
             return self.count_outputs(attrs)
         return visible(attrs) if callable(visible) else visible
+
+    def output_name(self, attrs: Attrs, index: int) -> str:
+        """Return what symbols call an output, after the node's name and an underscore."""
+        names = self.output_names(attrs) if callable(self.output_names) else self.output_names
+        if names is not None:
+            return names[index]
+        return "output" if self.count_outputs(attrs) == 1 else f"output{index}"
 
     def mutated_inputs(self, attrs: Attrs) -> tuple[int, ...]:
         """Return the indices of the inputs that the kernel also writes."""
@@ -414,6 +431,8 @@ def operator(
     infer_dtypes: Callable[..., Any] | None = None,
     num_outputs: int | Callable[[Attrs], int] = 1,
     visible_outputs: int | Callable[[Attrs], int] | None = None,
+    output_names: Sequence[str] | Callable[[Attrs], Sequence[str]] | None = None,
+    variable_attrs: dict[str, dict[str, str]] | Callable[[Attrs], dict[str, dict[str, str]]] | None = None,
     gradient: Callable[..., Any] | None = None,
     saves: str = "io",
     inplace: Sequence[tuple[int, int]] | Callable[[Attrs], Sequence[tuple[int, int]]] = (),
@@ -452,6 +471,10 @@ def operator(
         Rule for partly known shapes in both directions (see ``ops/partial.py``); without one it follows from ``shape``.
     num_outputs, visible_outputs : int or callable
         Number of outputs and of those a caller sees.
+    output_names : sequence of str or callable, optional
+        What symbols call the outputs, after the node's name; "output", or "output0", "output1" ... by default.
+    variable_attrs : dict or callable, optional
+        Attributes that symbols give to variables used as these inputs, such as their initializer.
     gradient : callable, optional
         ``(ctx, *out_grads) -> list`` per active input. ``zero_gradient`` for piecewise constant operators; without
         one, differentiating through the operator is an error.
@@ -504,6 +527,8 @@ def operator(
     op.infer_dtypes = infer_dtypes
     op.num_outputs = num_outputs
     op.visible_outputs = visible_outputs
+    op.output_names = output_names
+    op.variable_attrs = variable_attrs
     op.gradient = gradient
     op.saves = saves if gradient is not None and gradient is not zero_gradient else ""
     op.inplace = inplace if callable(inplace) else tuple(inplace)
