@@ -125,6 +125,13 @@ def set_recording(bint is_recording):
     return old
 
 
+def set_priority(int priority):
+    """Set the priority of the tasks that this thread pushes, and return what it was: ready tasks run highest first."""
+    old = weft_state().priority
+    weft_state().priority = priority
+    return old
+
+
 def is_training():
     """Return whether operators of this thread run in training mode."""
     return bool(weft_state().training)

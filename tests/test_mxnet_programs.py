@@ -11,7 +11,7 @@ import pytest
 
 import weft as mx
 
-FAMILIES = ("ndarray", "indexing_programs", "autograd", "control")
+FAMILIES = ("ndarray", "indexing_programs", "autograd", "control", "io", "kvstore")
 
 
 @functools.cache

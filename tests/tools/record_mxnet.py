@@ -39,6 +39,7 @@ FAMILIES = {
     "creation": "creation", "random": "creation", "contrib": "contrib", "errors": "errors",
     "ndarray": "ndarray_programs", "indexing_programs": "ndarray_programs",
     "autograd": "autograd_programs", "control": "control_programs",
+    "io": "io_programs", "kvstore": "io_programs",
 }
 
 

@@ -1,0 +1,14 @@
+"""``mx.kv``: stores that add up what several devices push, and give the sum, or what an optimizer makes of it, back.
+
+:func:`create` makes one by its type: ``"local"`` and ``"device"`` keep values within this process; classes registered with
+:meth:`KVStoreBase.register` are made by their names.
+"""
+
+from __future__ import annotations
+
+from .base import KVStoreBase as KVStoreBase
+from .local import KVStore as KVStore
+from .local import create as create
+from .server import KVStoreServer as KVStoreServer
+
+__all__ = ["KVStore", "KVStoreBase", "KVStoreServer", "create"]
