@@ -109,6 +109,7 @@ operator(
     dtype=rules.first_dtype,
     gradient=lambda ctx, g: [F._expand_like(g, ctx.inputs[0]), None],
     saves="i",
+    unread=(1,),
     cpu=(with_input_shapes(reduce_builder("sum"), _as_sum),),
     numpy=_reduce_like,
     doc="Sum over the axes along which an array shaped as the second input would be broadcast: undoes broadcasting.",
@@ -319,12 +320,10 @@ for _loop, _short, _doc in (
 
 def _add_n(attrs: Any, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:
     out = outs[0]
-    if len(ins) == 1:
-        out[...] = ins[0]
-        return
-    np.add(ins[0], ins[1], out=out)
-    for array in ins[2:]:
-        np.add(out, array, out=out)
+    total = ins[0]
+    for array in ins[1:]:
+        total = np.add(total, array)  # not into out: that may be the memory of an input
+    out[...] = total
 
 
 def _add_two(attrs: Any, in_specs: Any, out_specs: Any) -> Any:
@@ -340,7 +339,7 @@ operator(
     dtype=number_dtype,
     gradient=lambda ctx, g: [g] * len(ctx.needs),
     saves="",
-    inplace=((0, 0),),
+    inplace=lambda attrs: tuple((index, 0) for index in range(attrs.num_args)),
     cpu=(_add_two, elementwise_builder("add_n")),
     numpy=_add_n,
     doc="Sum of any number of arrays of one shape.",
@@ -365,6 +364,8 @@ operator(
     gradient=lambda ctx, g: [g, None],
     saves="",
     inplace=((0, 0),),
+    view=True,
+    unread=(1,),
     numpy=copy_kernel,
     doc="Copy of the first input; during shape inference it takes the second one's shape.",
 )

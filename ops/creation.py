@@ -59,6 +59,7 @@ for _name, _number in (("zeros", 0), ("ones", 1)):
         f"{_name}_like",
         aliases=("_sparse_zeros_like",) if _name == "zeros" else (),
         gradient=zero_gradient,
+        unread=(0,),
         cpu=(fill_builder(_number),),
         numpy=_fill(_number),
         doc=f"Array of {_name} with shape and dtype of the input.",
@@ -220,6 +221,7 @@ operator(
     shape=_arange_like_shape,
     dtype=number_dtype,
     gradient=zero_gradient,
+    unread=(0,),
     numpy=_arange_like,
     doc="Evenly spaced values, as many as the input has elements or entries along an axis.",
 )
@@ -229,6 +231,7 @@ operator(
     gradient=zero_gradient,
     inplace=((0, 0),),
     cpu=(fill_builder("value"),),
+    unread=(0,),
     numpy=_full,
     doc="Array of the input's shape and dtype filled with one value; with `out` the input it overwrites that array.",
 )

@@ -160,6 +160,7 @@ def _declare(name: str, operands: Callable[[Any, Shapes], tuple[Matrices, Matric
             dtype=rules.float_dtype,
             gradient=second,
             saves="i",
+            unread=(2,),
             cpu=(_native(name, view),),
             numpy=_numpy(view),
             cost=cost(view),

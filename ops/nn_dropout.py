@@ -73,6 +73,8 @@ operator(
     output_names=("output", "mask"),
     gradient=_gradient,
     saves="o",
+    inplace=((0, 0),),
+    view=lambda attrs: not dropout_active(attrs),
     random=True,
     uses_train=True,
     cpu=(_build,),

@@ -310,6 +310,7 @@ def _declare(name: str, aliases: Sequence[str], params, forward, backward, build
         dtype=float_dtypes,
         gradient=_second_gradient(name, f"_backward_{name}"),
         saves="",
+        unread=lambda attrs: (1, 2) if attrs.pool_type in ("avg", "sum") else (),
         cpu=builders[1:],
         numpy=backward,
         cost=_cost,

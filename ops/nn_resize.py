@@ -77,6 +77,7 @@ def _declare_separable(name, backward, params, size, matrix, doc, *, inputs=("da
         params=params,
         shape=lambda attrs, shapes: [shapes[1]],
         dtype=dtype,
+        unread=(1, 2),
         gradient=lambda ctx, head: [
             getattr(F, name)(head, *ctx.inputs[2:], **ctx.attrs.to_dict()),
             *[None] * (len(ctx.inputs) - 1),

@@ -162,6 +162,7 @@ def _declare(name: str, draw: Draw, params: tuple[Param, ...], doc: str) -> None
         params=params,
         dtype=rules.float_dtype,
         gradient=zero_gradient,
+        unread=(0,),
         random=True,
         cpu=native,
         numpy=run,

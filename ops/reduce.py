@@ -134,6 +134,7 @@ def _backward(
     params: Sequence[Any] = REDUCE_PARAMS,
     gradient: Callable[..., Any] | None = None,
     cpu: Sequence[Any] = (),
+    unread: Sequence[int] = (),
 ) -> None:
     """Declare ``_backward_name``; ``function(attrs, out_grad, data, out)`` gets reduced arrays ready to broadcast."""
 
@@ -150,6 +151,7 @@ def _backward(
         dtype=_second_dtype,
         gradient=gradient,
         saves="i",
+        unread=unread,
         cpu=cpu,
         numpy=run,
         doc=f"Gradient of {name}.",
@@ -278,12 +280,14 @@ _backward(
     lambda attrs, g, x: g,
     gradient=lambda ctx, g: [F.sum(g, **_given(ctx.attrs)), None],
     cpu=(with_input_shapes(elementwise_builder("copy"), _as_copy),),
+    unread=(1,),
 )
 _backward(
     "mean",
     ("out_grad", "data"),
     lambda attrs, g, x: g / np.asarray(max(_count(attrs, x.shape), 1), g.dtype),
     gradient=lambda ctx, g: [F.mean(g, **_given(ctx.attrs)), None],
+    unread=(1,),
 )
 _backward("prod", ("out_grad", "data", "out"), lambda attrs, g, x, y: g * y / x)
 _backward("nansum", ("out_grad", "data"), lambda attrs, g, x: np.where(np.isnan(x), 0, g))
@@ -670,6 +674,7 @@ operator(
     dtype=rules.first_dtype,
     gradient=lambda ctx, g: [F._reduce_like(g, ctx.inputs[0]), None],
     saves="i",
+    unread=(1,),
     cpu=_COPY,
     numpy=_broadcast,
     doc="Broadcast the first array to the shape of the second, or along chosen axes.",
@@ -681,6 +686,7 @@ operator(
     dtype=rules.first_dtype,
     gradient=lambda ctx, g: [F._reduce_like(g, ctx.inputs[0]), None],
     saves="i",
+    unread=(1,),
     cpu=_COPY,
     numpy=_broadcast,
     doc="Broadcast the first array to the shape of the second, which may have more dimensions.",

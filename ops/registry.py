@@ -164,9 +164,11 @@ class Operator:
         "random",
         "saves",
         "shape",
+        "unread",
         "uses_train",
         "variable_attrs",
         "variadic",
+        "view",
         "visible_outputs",
     )
 
@@ -297,6 +299,10 @@ class Operator:
     def mutated_inputs(self, attrs: Attrs) -> tuple[int, ...]:
         """Return the indices of the inputs that the kernel also writes."""
         return tuple(self.mutates(attrs)) if callable(self.mutates) else self.mutates
+
+    def unread_inputs(self, attrs: Attrs) -> tuple[int, ...]:
+        """Return the indices of the inputs of which only shape and dtype matter."""
+        return tuple(self.unread(attrs)) if callable(self.unread) else self.unread
 
     def inplace_pairs(self, attrs: Attrs) -> tuple[tuple[int, int], ...]:
         """Return the (input, output) pairs that may share storage."""
@@ -436,6 +442,8 @@ def operator(
     gradient: Callable[..., Any] | None = None,
     saves: str = "io",
     inplace: Sequence[tuple[int, int]] | Callable[[Attrs], Sequence[tuple[int, int]]] = (),
+    view: bool | Callable[[Attrs], bool] = False,
+    unread: Sequence[int] | Callable[[Attrs], Sequence[int]] = (),
     mutates: Sequence[int] | Callable[[Attrs], Sequence[int]] = (),
     random: bool = False,
     uses_train: bool = False,
@@ -482,6 +490,12 @@ def operator(
         What the gradient uses of the call: inputs ("i"), outputs ("o"), both or nothing.
     inplace : sequence of (input, output), or callable
         Pairs that may share storage; ``attrs -> pairs`` where they depend on the number of inputs.
+    view : bool or callable
+        The first output is the first input's elements in their order, so that a graph may let it be the same bytes;
+        ``attrs -> bool`` where it depends on the parameters.
+    unread : sequence of int, or callable
+        Inputs of which only shape and dtype matter, so that a graph need not keep their values; ``attrs -> indices``
+        where they depend on the parameters.
     mutates : sequence of int, or callable
         Inputs that the kernel also writes; ``attrs -> indices`` where they depend on the number of inputs.
     random, uses_train : bool
@@ -532,6 +546,8 @@ def operator(
     op.gradient = gradient
     op.saves = saves if gradient is not None and gradient is not zero_gradient else ""
     op.inplace = inplace if callable(inplace) else tuple(inplace)
+    op.view = view
+    op.unread = unread if callable(unread) else tuple(unread)
     op.mutates = mutates if callable(mutates) else tuple(mutates)
     op.random = random
     op.uses_train = uses_train

@@ -135,6 +135,7 @@ operator(
     gradient=_like_input,
     saves="i",
     inplace=((0, 0),),
+    view=True,
     **kernels(same_elements),
     doc="""Give an array another shape, elements in the same order.
 
@@ -158,6 +159,7 @@ operator(
     gradient=_like_input,
     saves="i",
     inplace=((0, 0),),
+    view=True,
     **kernels(same_elements),
     doc="""Join all axes but the first: (d1, d2, ..., dk) becomes (d1, d2*...*dk).""",
 )
@@ -200,6 +202,8 @@ operator(
     gradient=lambda ctx, out_grad: [F.reshape_like(out_grad, ctx.inputs[0]) if ctx.needs[0] else None, None],
     saves="i",
     inplace=((0, 0),),
+    view=True,
+    unread=(1,),
     **kernels(same_elements),
     input_docs={"lhs": "Array to reshape.", "rhs": "Array whose shape is taken."},
     doc="""Give ``lhs`` the shape of ``rhs``, or replace some of its axes by some of those of ``rhs``.""",
@@ -225,6 +229,7 @@ operator(
     gradient=_like_input,
     saves="i",
     inplace=((0, 0),),
+    view=True,
     **kernels(same_elements),
     doc="""Insert an axis of size 1.""",
 )
@@ -250,6 +255,7 @@ operator(
     gradient=_like_input,
     saves="i",
     inplace=((0, 0),),
+    view=True,
     **kernels(same_elements),
     doc="""Remove axes of size 1. When all axes have size 1, one of them stays.""",
 )
@@ -417,6 +423,7 @@ operator(
     shape=lambda attrs, shapes: [(len(shapes[0]),)],
     dtype=rules.fixed_dtype("int64"),
     gradient=zero_gradient,
+    unread=(0,),
     numpy=_shape_array,
     doc="""Return the shape of an array as a one-dimensional int64 array.""",
 )
@@ -426,6 +433,7 @@ operator(
     shape=rules.scalar_shape,
     dtype=rules.fixed_dtype("int64"),
     gradient=zero_gradient,
+    unread=(0,),
     numpy=_size_array,
     doc="""Return the number of elements of an array as an int64 array of shape (1,).""",
 )

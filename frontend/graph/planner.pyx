@@ -1,0 +1,326 @@
+"""Memory of a graph's intermediate results: lifetimes, sharing, places in the arena.
+
+Here is what has to be fast (a hundred thousand nodes in a fraction of a second); :mod:`.memory` is the public face.
+"""
+
+from libc.stdint cimport int64_t
+from libcpp.vector cimport vector
+
+from .ir cimport Graph, Node
+
+from ...ops.errors import MXNetError
+
+cdef extern from "frontend/graph/offsets.hpp" namespace "weft" nogil:
+    cdef struct Lifetime:
+        int64_t size
+        int64_t start
+        int64_t end
+    int64_t most_alive(const vector[Lifetime]& tensors)
+    int64_t place "weft::assign_offsets"(const vector[Lifetime]& tensors, vector[int64_t]* offsets, int64_t work)
+
+# Steps of greedy orders and search: about a tenth of a second.
+cdef int64_t kWork = 40000000
+cdef int64_t kForever = <int64_t>1 << 60
+
+
+def assign_offsets(sizes, starts, ends):
+    """Place tensors in one arena so that those alive at the same time do not overlap.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Bytes of each tensor.
+    starts, ends : sequence of int
+        When each comes to life and when it is dead: alive at ``start <= time < end``.
+
+    Returns
+    -------
+    offsets : list of int
+        Where each tensor begins, multiples of 64.
+    total : int
+        Bytes that the arena needs.
+
+    Raises
+    ------
+    ValueError
+        Where the lengths differ, a size is negative or a tensor ends before it starts.
+
+    Examples
+    --------
+    >>> assign_offsets([64, 128, 64], [0, 1, 2], [2, 3, 4])
+    ([0, 64, 0], 192)
+    """
+    cdef vector[Lifetime] tensors
+    cdef vector[int64_t] offsets
+    cdef int64_t total
+    cdef Py_ssize_t k, n
+    sizes, starts, ends = list(sizes), list(starts), list(ends)
+    n = len(sizes)
+    if len(starts) != n or len(ends) != n:
+        raise ValueError(f"sizes, starts and ends must be of one length, got {n}, {len(starts)} and {len(ends)}")
+    tensors.resize(n)
+    for k in range(n):
+        tensors[k].size = sizes[k]
+        tensors[k].start = starts[k]
+        tensors[k].end = ends[k]
+        if tensors[k].size < 0:
+            raise ValueError(f"sizes[{k}] must not be negative, got {sizes[k]}")
+        if tensors[k].end < tensors[k].start:
+            raise ValueError(f"ends[{k}] must not be before starts[{k}], got {ends[k]} and {starts[k]}")
+    with nogil:
+        total = place(tensors, &offsets, kWork)
+    return list(offsets), total
+
+
+def lower_bound(sizes, starts, ends):
+    """Return the most bytes that are alive at once; arguments as of :func:`assign_offsets`.
+
+    >>> lower_bound([64, 128, 64], [0, 1, 2], [2, 3, 4])
+    192
+    """
+    cdef vector[Lifetime] tensors
+    for size, start, end in zip(sizes, starts, ends):
+        tensors.push_back(Lifetime(size, start, end))
+    return most_alive(tensors)
+
+
+# The last time somebody reads an entry, who that is, and the last time of anybody else.
+cdef struct Reads:
+    int64_t last
+    int64_t reader
+    int64_t others
+
+
+cdef inline void add_read(Reads* reads, int64_t end, int64_t reader) noexcept nogil:
+    if reader == reads.reader:
+        reads.last = max(reads.last, end)
+    elif end > reads.last:
+        reads.others = reads.last
+        reads.last = end
+        reads.reader = reader
+    elif end > reads.others:
+        reads.others = end
+
+
+cdef enum:
+    kExternal = 1    # lives in an array of its own
+    kMutated = 2     # some node writes it a second time
+    kRead = 4
+
+
+cdef class Sharing:
+    """Which entries of a graph share their bytes, and how long those live."""
+
+    cdef list nodes
+    cdef vector[int64_t] starts, ends            # of nodes
+    cdef vector[int64_t] base                    # number of a node's first entry
+    cdef vector[int64_t] nbytes                  # of entries, all from here on
+    cdef vector[int] flags
+    cdef vector[int64_t] root                    # whose bytes an entry takes: itself, or an earlier one
+    cdef vector[int64_t] producer
+    cdef vector[Reads] reads                     # of roots: of everything that shares the bytes
+    cdef vector[int64_t] claimed                 # by which node's output, in place
+    cdef dict shared
+    cdef set skipped
+    cdef int64_t views                           # bytes of entries that are nothing but views
+
+    cdef int64_t number(self, tuple entry):
+        return self.base[(<Node>entry[0]).id] + <int64_t>entry[1]
+
+    cdef int64_t find(self, int64_t entry):
+        while self.root[entry] != entry:
+            entry = self.root[entry]
+        return entry
+
+    cdef int count(self, Graph graph, object external, object times) except -1:
+        """Number the entries; mark those that are external, written twice, read."""
+        cdef Node node
+        cdef Py_ssize_t i
+        cdef int64_t entry, end
+        self.nodes = graph.nodes
+        self.shared, self.skipped = {}, set()
+        if times is not None and len(times) != len(self.nodes):
+            raise ValueError(f"times must have one interval for each of the {len(self.nodes)} nodes, got {len(times)}")
+        for node in self.nodes:
+            if node.specs is None:
+                raise MXNetError(f"plan_memory: node {node.name!r} has no shape yet; infer shapes first")
+            if times is None:
+                self.starts.push_back(node.id)
+                self.ends.push_back(node.id + 1)
+            else:
+                self.starts.push_back(times[node.id][0])
+                self.ends.push_back(times[node.id][1])
+            self.base.push_back(<int64_t>self.nbytes.size())
+            for spec in node.specs:
+                if spec is None:
+                    raise MXNetError(f"plan_memory: node {node.name!r} has an output without shape; infer shapes first")
+                self.producer.push_back(node.id)
+                self.root.push_back(<int64_t>self.root.size())
+                self.nbytes.push_back(spec.nbytes)
+                self.flags.push_back(kExternal if node.op is None or node.cached else 0)
+        self.reads.resize(self.nbytes.size(), Reads(-1, -1, -1))
+        self.claimed.resize(self.nbytes.size(), -1)
+        for item in external:
+            self.flags[self.number(item)] |= kExternal
+        for node in self.nodes:
+            if node.op is None:
+                continue
+            end = self.ends[node.id]
+            if node.op.mutates:
+                for i in node.op.mutated_inputs(node.attrs):
+                    self.flags[self.number(node.inputs[i])] |= kMutated
+            unread = node.op.unread_inputs(node.attrs) if node.op.unread else ()
+            for i in range(len(node.inputs)):
+                if unread and i in unread:
+                    continue
+                entry = self.number(<tuple>node.inputs[i])
+                self.flags[entry] |= kRead
+                add_read(&self.reads[entry], end, node.id)
+        for item in graph.outputs:
+            entry = self.number(item)
+            self.flags[entry] |= kRead
+            add_read(&self.reads[entry], kForever, -2)
+        return 0
+
+    cdef bint is_view(self, Node node) except -1:
+        """Whether the first output may simply be the first input's bytes, and nothing else is computed."""
+        cdef int64_t out = self.base[node.id], source
+        cdef Py_ssize_t k
+        view = node.op.view
+        if callable(view):
+            view = view(node.attrs)
+        if not view or self.flags[out] & (kExternal | kMutated):
+            return False
+        source = self.number(<tuple>node.inputs[0])
+        if self.nbytes[source] != self.nbytes[out] or self.flags[source] & kMutated:
+            return False
+        owner = <Node>(<tuple>node.inputs[0])[0]
+        if owner.specs[(<tuple>node.inputs[0])[1]].dtype != node.specs[0].dtype or owner.context != node.context:
+            return False
+        for k in range(1, len(node.specs)):
+            if self.flags[out + k] & (kRead | kExternal):
+                return False
+        return True
+
+    cdef void join_view(self, Node node):
+        cdef int64_t out = self.base[node.id], to = self.find(self.number(<tuple>node.inputs[0]))
+        cdef Reads* reads = &self.reads[to]
+        self.root[out] = to
+        add_read(reads, self.reads[out].others, -3)
+        add_read(reads, self.reads[out].last, self.reads[out].reader)
+        self.shared[(node, 0)] = node.inputs[0]
+        self.skipped.add(node)
+        self.views += self.nbytes[out]
+
+    cdef bint may_overwrite(self, Node node, int64_t source, int64_t out, object pairs, int index) except -1:
+        """Whether `node` may compute output number `index` in the bytes of entry `source`."""
+        cdef int64_t to = self.find(source)
+        cdef Reads reads = self.reads[to]
+        cdef Py_ssize_t i
+        if self.flags[to] & kExternal or self.nbytes[to] != self.nbytes[out] or self.claimed[to] == node.id:
+            return False
+        if self.nbytes[out] == 0 or reads.reader != node.id or reads.others > self.starts[node.id]:
+            return False
+        if (<Node>self.nodes[self.producer[to]]).context != node.context:
+            return False
+        # Whatever else it reads of these bytes it must be allowed to overwrite as well.
+        for i in range(len(node.inputs)):
+            if self.find(self.number(<tuple>node.inputs[i])) == to and (i, index) not in pairs:
+                return False
+        return True
+
+    cdef int share_in_place(self, Node node, object pairs) except -1:
+        cdef int64_t out, source, to
+        cdef int i, index
+        mutated = node.op.mutated_inputs(node.attrs) if node.op.mutates else ()
+        for i, index in pairs:
+            if i >= len(node.inputs) or index >= len(node.specs) or i in mutated:
+                continue
+            out = self.base[node.id] + index
+            if self.flags[out] & kExternal or self.root[out] != out:
+                continue
+            source = self.number(<tuple>node.inputs[i])
+            if self.may_overwrite(node, source, out, pairs, index):
+                to = self.find(source)
+                self.root[out] = to
+                self.claimed[to] = node.id
+                self.reads[to] = self.reads[out]
+                # The bytes live at least as long as the node runs, also where nobody reads its result.
+                self.reads[to].last = max(self.reads[to].last, self.ends[node.id])
+                self.shared[(node, index)] = node.inputs[i]
+        return 0
+
+    cdef int share(self) except -1:
+        cdef Node node
+        # All views before anything is overwritten: nodes may run in another order than they are listed.
+        for node in self.nodes:
+            if node.op is not None and node.op.view and not node.cached and self.is_view(node):
+                self.join_view(node)
+        for node in self.nodes:
+            if node.op is None or node.cached or node in self.skipped:
+                continue
+            pairs = node.op.inplace
+            if callable(pairs):
+                pairs = tuple(pairs(node.attrs))
+            if pairs:
+                self.share_in_place(node, pairs)
+        return 0
+
+
+def plan(Graph graph, external, times, bint inplace):
+    """Return ``(shared, skipped, arenas, no_reuse)``; see :func:`weft.frontend.graph.memory.plan_memory`.
+
+    ``arenas`` maps a context to ``(total, lower bound, offsets by entry, rows)``, where a row is ``(node, output, bytes,
+    start, end, offset)``.
+    """
+    cdef Sharing sharing = Sharing()
+    cdef int64_t entry, root, n, total, bound, no_reuse = 0, latest = 0
+    cdef vector[Lifetime] tensors
+    cdef vector[int64_t] offsets, chosen
+    cdef Node node
+    cdef dict members = {}, arenas = {}, places
+    cdef Py_ssize_t k
+    cdef list rows
+    sharing.count(graph, external, times)
+    if inplace:
+        sharing.share()
+    n = <int64_t>sharing.nbytes.size()
+    for entry in range(n):
+        latest = max(latest, sharing.ends[sharing.producer[entry]])
+    for entry in range(n):
+        root = sharing.find(entry)
+        if sharing.flags[entry] & kExternal:
+            continue
+        node = <Node>sharing.nodes[sharing.producer[entry]]
+        if node in sharing.skipped and root == entry:
+            continue  # an output that nobody reads of a kernel that does not run
+        no_reuse += sharing.nbytes[entry]
+        if sharing.flags[root] & kExternal:
+            continue
+        members.setdefault((<Node>sharing.nodes[sharing.producer[root]]).context, []).append(entry)
+    for context, found in members.items():
+        tensors.clear()
+        chosen.clear()
+        index_of = {}
+        for entry in found:
+            if sharing.find(entry) != entry:
+                continue
+            node = <Node>sharing.nodes[sharing.producer[entry]]
+            index_of[entry] = <int64_t>tensors.size()
+            chosen.push_back(entry)
+            tensors.push_back(Lifetime(
+                sharing.nbytes[entry], sharing.starts[node.id],
+                min(max(sharing.reads[entry].last, sharing.ends[node.id]), latest)))
+        with nogil:
+            total = place(tensors, &offsets, kWork)
+            bound = most_alive(tensors)
+        places = {}
+        for entry in found:
+            node = <Node>sharing.nodes[sharing.producer[entry]]
+            places[(node, entry - sharing.base[node.id])] = offsets[index_of[sharing.find(entry)]]
+        rows = []
+        for k in range(<Py_ssize_t>tensors.size()):
+            node = <Node>sharing.nodes[sharing.producer[chosen[k]]]
+            rows.append((node, chosen[k] - sharing.base[node.id], tensors[k].size, tensors[k].start, tensors[k].end, offsets[k]))
+        arenas[context] = (total, bound, places, rows)
+    return sharing.shared, sharing.skipped, arenas, no_reuse - sharing.views
