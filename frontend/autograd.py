@@ -16,9 +16,11 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from ..ops import dispatch, tape
+from ..ops import tape
 from ..ops.array import NDArray
-from ..ops.dispatch import function, is_recording, is_training, set_recording, set_training
+from ..ops.dispatch import function
+from ..ops.modes import is_recording, is_training, set_recording, set_training
+from ..ops.recording import new_function_node, new_variable_node
 from .base import MXNetError
 
 __all__ = [
@@ -173,7 +175,7 @@ def mark_variables(
         if array.shape != target.shape:
             raise ValueError(f"gradients: shape {target.shape} does not fit the variable's {array.shape}")
     for array, target, request in zip(arrays, targets, requests):
-        array._set_tape(dispatch.new_variable_node(target, request))
+        array._set_tape(new_variable_node(target, request))
 
 
 def attach_grad(self: NDArray, grad_req: str = "write", stype: str | None = None) -> None:
@@ -202,7 +204,7 @@ def attach_grad(self: NDArray, grad_req: str = "write", stype: str | None = None
         gradient = function("zeros_like")(self)
     finally:
         set_recording(was_recording)
-    self._set_tape(dispatch.new_variable_node(gradient, grad_req))
+    self._set_tape(new_variable_node(gradient, grad_req))
 
 
 def detach(self: NDArray) -> NDArray:
@@ -411,7 +413,7 @@ class Function:
         # An output that is an input, or a variable, gets its place in the graph on a handle of its own.
         results = [result.detach() for result in results]
         # The saved arrays must not hold the outputs' handles, which hold this call.
-        dispatch.new_function_node(self, list(inputs), results)
+        new_function_node(self, list(inputs), results)
         return results if isinstance(outputs, (list, tuple)) else results[0]
 
     def _backward(self, node: Any, out_grads: list[NDArray]) -> list[NDArray | None]:

@@ -30,9 +30,10 @@ from typing import Any
 import numpy as np
 
 from ..engine import push
-from ..ops import dispatch
 from ..ops.array import NDArray, empty
-from ..ops.dispatch import is_recording, is_training, set_recording, set_training
+from ..ops.dispatch import function
+from ..ops.modes import is_recording, is_training, set_recording, set_training
+from ..ops.recording import new_function_node
 from .base import MXNetError
 
 __all__ = ["Custom", "CustomOp", "CustomOpProp", "get_all_registered_operators", "register"]
@@ -275,7 +276,7 @@ def _copied_into(outputs: list[NDArray], targets: list[Any], op_type: str) -> li
     """Copy outputs to arrays of the user's, which may be the inputs of the call."""
     if len(targets) != len(outputs):
         raise ValueError(f"Custom {op_type!r}: out has {len(targets)} arrays, expected {len(outputs)}")
-    copy = dispatch.function("_copyto")
+    copy = function("_copyto")
     for output, target in zip(outputs, targets):
         copy(output, out=target)
     return targets
@@ -337,7 +338,7 @@ def Custom(*data: NDArray, op_type: str | None = None, name: str | None = None, 
     detached = [array.detach() for array in inputs]
     call.run_forward(detached, call.outputs, [array.detach() for array in states], is_training())
     if is_recording() and any(array._tape_node is not None for array in inputs):
-        dispatch.new_function_node(call, [*inputs, *states], outputs)
+        new_function_node(call, [*inputs, *states], outputs)
     if out is not None:
         outputs = _copied_into(outputs, list(out) if isinstance(out, (list, tuple)) else [out], op_type)
     return outputs[0] if len(outputs) == 1 else outputs

@@ -6,7 +6,7 @@ import operator
 from typing import Any
 
 from ..ops.context import Context
-from ..ops.dispatch import seed_generators
+from ..ops.modes import seed_generators
 from .ndarray.random import (
     exponential,
     gamma,

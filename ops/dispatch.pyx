@@ -6,20 +6,23 @@ attributes) and a *plan* (attributes and input specs to a kernel). Later calls r
 
 cimport cython
 from cpython.object cimport PyObject, PyTypeObject
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from ..engine._engine cimport holds, push_site, throttle_if_needed
-from ..engine.cengine cimport kComputeStream, kCopyInStream, kCopyOutStream, Buffer, bulk_open, in_task, intern_name, settings
-from .array cimport NDArray, Spec, TapeNode, get_spec, new_array, set_binary_dispatch, share
-from .kernel cimport CKernel, Kernel
+from ..engine.cengine cimport bulk_open, in_task, kComputeStream, kCopyInStream, kCopyOutStream, settings
+from .array cimport NDArray, Spec, new_array, set_binary_dispatch
+from .invoke cimport ArrayRef, Call, kCallBusy, kCallFailed, poison_outputs, push_call, run_here
+from .modes cimport Generator, ThreadModes, generator_of, thread_modes
+from .plans cimport Plan, plan_of
+from .recording cimport record, record_as
+
+import threading
 
 from numpy import generic as np_generic
 
 from . import registry
-from .array import as_dtype
 from .context import Context, current_context
 from .errors import ArgumentTypeError, MXNetError, ShapeError
-from .kernel import make_numpy_kernel
 
 cdef extern from "Python.h":
     unsigned long Py_TPFLAGS_HAVE_VECTORCALL
@@ -29,9 +32,7 @@ cdef extern from "Python.h":
     void PyType_Modified(PyTypeObject* type)
     object PyMethod_New(object function, object self)
     int PyFloat_CheckExact(object item)
-    int PyLong_CheckExact(object item)
     double PyFloat_AS_DOUBLE(object item)
-    double PyLong_AsDouble(object item) except? -1
 
 cdef extern from *:
     """
@@ -44,65 +45,6 @@ cdef extern from *:
     """
     void weft_enable_vectorcall(PyTypeObject* type, Py_ssize_t offset)
 
-cdef extern from "ops/invoke.hpp" namespace "weft" nogil:
-    int kMostArrays
-    int kMostScalars
-    int kCallDone
-    int kCallQueued
-    int kCallFailed
-    int kCallBusy
-
-    cdef struct ArrayRef:
-        Buffer* buffer
-        int64_t offset
-
-    cdef cppclass CallInfo:
-        pass
-
-    CallInfo* new_call_info(CKernel* kernel, const char* description, uint32_t name)
-    void release_call_info(CallInfo* info)
-
-    cdef struct Call:
-        CallInfo* info
-        const ArrayRef* inputs
-        const ArrayRef* outputs
-        const unsigned char* mutated
-        const double* scalars
-        int n_inputs
-        int n_outputs
-        int n_scalars
-        uint64_t seed
-        uint64_t counter
-        bint fresh_outputs
-        double cost_ns
-        int priority
-        int device
-        int stream
-
-    int run_here(const Call& call, char* error)
-    void poison_outputs(const Call& call, const char* error, uint32_t site)
-    bint push_call(const Call& call, uint32_t site)
-
-cdef extern from "ops/kernel.hpp" namespace "weft" nogil:
-    int kErrorBytes
-
-cdef extern from *:
-    """
-    // Each thread's autograd modes and push priority.
-    struct WeftThreadState {
-      int recording = 0;
-      int training = 0;
-      int priority = 0;
-    };
-    static thread_local WeftThreadState weft_thread_state;
-    static inline WeftThreadState* weft_state() { return &weft_thread_state; }
-    """
-    cdef cppclass WeftThreadState:
-        int recording
-        int training
-        int priority
-    WeftThreadState* weft_state() nogil
-
 # As vectorcallfunc of Python.h, less a const.
 ctypedef object (*call_function)(object self, PyObject** args, size_t nargsf, PyObject* kwnames)
 
@@ -110,96 +52,8 @@ cdef int kMostBindings = 4096
 # A NumPy kernel holds the GIL anyway: up to here it runs where it is called.
 cdef double kPythonInlineNs = 100000
 
-cdef int64_t tape_counter = 0
 
-
-def is_recording():
-    """Return whether operator calls of this thread are recorded."""
-    return bool(weft_state().recording)
-
-
-def set_recording(bint is_recording):
-    """Set whether operator calls are recorded; return the old state."""
-    old = bool(weft_state().recording)
-    weft_state().recording = is_recording
-    return old
-
-
-def set_priority(int priority):
-    """Set the priority of the tasks that this thread pushes, and return what it was: ready tasks run highest first."""
-    old = weft_state().priority
-    weft_state().priority = priority
-    return old
-
-
-def is_training():
-    """Return whether operators of this thread run in training mode."""
-    return bool(weft_state().training)
-
-
-def set_training(bint train_mode):
-    """Set the training mode; return the old one."""
-    old = bool(weft_state().training)
-    weft_state().training = train_mode
-    return old
-
-
-# --- random numbers -------------------------------------------------------------------------------
-
-cdef class Generator:
-    """Where a device's random operators take their numbers from: draw number `counter` of stream `seed`."""
-
-    cdef uint64_t seed
-    cdef uint64_t counter
-
-
-cdef dict _generators = {}
-cdef uint64_t _default_seed = 0
-
-
-cdef Generator generator_of(object ctx):
-    cdef Generator found = _generators.get(ctx)
-    if found is None:
-        found = Generator.__new__(Generator)
-        # Devices differ in their numbers also when they were seeded alike at start.
-        found.seed = _default_seed + (<uint64_t>ctx.device_typeid << 32 | <uint64_t>ctx.device_id) * <uint64_t>0x9E3779B97F4A7C15
-        _generators[ctx] = found
-    return found
-
-
-def seed_generators(seed, ctx=None):
-    """Start the random numbers of one device, or of all, anew."""
-    global _default_seed
-    cdef Generator generator
-    cdef uint64_t value = <uint64_t>(int(seed) & 0xFFFFFFFFFFFFFFFF)
-    if ctx is None:
-        _generators.clear()
-        _default_seed = value
-        return
-    generator = generator_of(Context(ctx))
-    generator.seed = value
-    generator.counter = 0
-
-
-# --- plans ----------------------------------------------------------------------------------------
-
-@cython.final
-cdef class Plan:
-    """How to run one operator for given attributes and input specs."""
-
-    cdef Kernel kernel
-    cdef CallInfo* info
-    cdef tuple out_specs
-    cdef int n_inputs, n_outputs, n_visible
-    cdef bint is_python, random, any_mutated
-    cdef double cost_ns
-    cdef bytes mutated
-    cdef set inplace
-
-    def __dealloc__(self):
-        if self.info != NULL:
-            release_call_info(self.info)
-
+# --- functions ------------------------------------------------------------------------------------
 
 @cython.final
 cdef class Binding:
@@ -239,7 +93,6 @@ cdef class OpFunction:
     cdef object default_attrs, default_train_attrs
     cdef dict bindings, canonical, plans
     cdef Slot slots[kSlots]
-    cdef uint32_t name
     cdef bint save_inputs, save_outputs
 
     def __init__(self, op):
@@ -259,8 +112,6 @@ cdef class OpFunction:
         self.bindings = {}
         self.canonical = {}
         self.plans = {}
-        encoded = op.name.encode()
-        self.name = intern_name(encoded)
         if op._default_values is not None:
             # Untrained: the first use of an operator may come while training.
             self.default_attrs = self.untrained(self.canonical_attrs(op.attrs()))
@@ -292,8 +143,8 @@ cdef class OpFunction:
     # --- attributes: one object for equal static values ---
 
     cdef object canonical_attrs(self, object attrs):
-        if self.uses_train and attrs.train != bool(weft_state().training):
-            attrs = attrs.with_(train=bool(weft_state().training))
+        if self.uses_train and attrs.train != bool(thread_modes().training):
+            attrs = attrs.with_(train=bool(thread_modes().training))
         key = attrs.cache_key
         found = self.canonical.get(key)
         if found is not None:
@@ -347,7 +198,7 @@ cdef class OpFunction:
         key = (id(attrs), *[(<NDArray>inputs[i]).spec for i in range(n)])
         plan = self.plans.get(key)
         if plan is None:
-            plan = self.make_plan([(<NDArray>inputs[i]).spec for i in range(n)], attrs)
+            plan = plan_of(self.op, attrs, [(<NDArray>inputs[i]).spec for i in range(n)])
             if len(self.plans) >= kMostBindings:
                 self.forget()
                 return plan
@@ -363,60 +214,6 @@ cdef class OpFunction:
             slot.spec2 = specs[2]
             slot.plan = <PyObject*>plan
         return plan
-
-    cdef Plan make_plan(self, list in_specs, object attrs):
-        op = self.op
-        shapes = [(<Spec>spec).shape for spec in in_specs]
-        dtypes = [(<Spec>spec).dtype for spec in in_specs]
-        out_shapes, out_dtypes = op.infer(attrs, shapes, dtypes)
-        out_specs = [get_spec(tuple(shape), as_dtype(dtype)) for shape, dtype in zip(out_shapes, out_dtypes)]
-        cost = estimate_cost(op, attrs, in_specs, out_specs)
-        cdef Kernel kernel = None
-        for builder in op.cpu:
-            kernel = builder(attrs, in_specs, out_specs)
-            if kernel is not None:
-                break
-        if kernel is None:
-            if op.numpy is None:
-                raise ShapeError(f"{op.name}: no kernel for input dtypes {', '.join(d.name for d in dtypes)}")
-            dynamic = []
-            for name in op.dynamic_params:
-                value = getattr(attrs, name)
-                dynamic.append((name, len(value) if isinstance(value, tuple) else -1))
-            kernel = make_numpy_kernel(op.numpy, attrs, in_specs, out_specs, cost, dynamic, op.random)
-        cdef Plan plan = Plan.__new__(Plan)
-        plan.kernel = kernel
-        plan.out_specs = tuple(out_specs)
-        plan.n_inputs = len(in_specs)
-        plan.n_outputs = len(out_specs)
-        plan.n_visible = op.count_visible(attrs)
-        plan.is_python = (kernel.pointer.flags & 1) != 0
-        plan.random = op.random
-        plan.cost_ns = kernel.pointer.cost_ns if kernel.pointer.cost_ns > 0 else cost
-        mutated = set(op.mutated_inputs(attrs))
-        plan.mutated = bytes([1 if i in mutated else 0 for i in range(len(in_specs))])
-        plan.any_mutated = bool(mutated)
-        plan.inplace = set(op.inplace_pairs(attrs))
-        names = op.input_names(attrs)
-        text = ", ".join(f"{name}: {spec.shape} {spec.dtype}" for name, spec in zip(names, in_specs))
-        encoded = f"({text})".encode()
-        plan.info = new_call_info(kernel.pointer, encoded, self.name)
-        return plan
-
-
-cdef double estimate_cost(object op, object attrs, list in_specs, list out_specs) except? -1:
-    cdef int64_t nbytes = 0, elements = 0
-    if callable(op.cost):
-        return op.cost(attrs, [spec.shape for spec in in_specs], [spec.shape for spec in out_specs])
-    for spec in in_specs:
-        nbytes += (<Spec>spec).nbytes
-    for spec in out_specs:
-        nbytes += (<Spec>spec).nbytes
-        elements += (<Spec>spec).size
-    if op.cost is not None:
-        return 100 + elements * <double>op.cost
-    return 100 + 0.2 * nbytes
-
 
 # --- running --------------------------------------------------------------------------------------
 
@@ -434,8 +231,7 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
     cdef Call call
     cdef Plan plan
     cdef NDArray array
-    cdef Generator generator
-    cdef WeftThreadState* state = weft_state()
+    cdef ThreadModes* state = thread_modes()
     cdef Py_ssize_t i
     cdef int result
     cdef list outputs = None
@@ -469,25 +265,10 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
             outputs.append(array)
             refs[n + i].buffer = array.buffer
             refs[n + i].offset = 0
-    call.info = plan.info
-    call.inputs = refs
-    call.outputs = refs + n
-    call.mutated = NULL
-    call.scalars = scalars
-    call.n_inputs = <int>n
-    call.n_outputs = plan.n_outputs
-    call.n_scalars = n_scalars
-    call.seed = call.counter = 0
-    call.cost_ns = plan.cost_ns
-    call.priority = state.priority
+    start_call(&call, plan, refs, scalars, n_scalars, ctx)
     call.device = call.outputs[0].buffer.device if plan.n_outputs else 0
     call.stream = 0
     call.fresh_outputs = True
-    if plan.random:
-        generator = generator_of(ctx)
-        call.seed = generator.seed
-        call.counter = generator.counter
-        generator.counter += 1
     result = kCallBusy
     if not plan.any_mutated and call.device == 0 and not bulk_open() and not in_task() and plan.cost_ns <= (
             kPythonInlineNs if plan.is_python else settings.inline_cost_ns.load()):
@@ -498,12 +279,35 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
     if result == kCallBusy:
         submit(plan, &call)
     if state.recording:
-        record(function, plan, inputs, n, attrs, scalars, n_scalars, single, outputs)
+        record(function, function.op, function.save_inputs, function.save_outputs, plan, inputs, n, attrs,
+               scalars, n_scalars, single, outputs)
     if single is not None:
         return single
     if plan.n_visible == 1:
         return outputs[0]
     return outputs[:plan.n_visible]
+
+
+cdef inline int start_call(Call* call, Plan plan, ArrayRef* refs, const double* scalars, int n_scalars, object ctx) except -1:
+    """Fill in what calls have in common; `refs` are the inputs, then the outputs."""
+    cdef Generator generator
+    call.info = plan.info
+    call.inputs = refs
+    call.outputs = refs + plan.n_inputs
+    call.mutated = NULL
+    call.scalars = scalars
+    call.n_inputs = plan.n_inputs
+    call.n_outputs = plan.n_outputs
+    call.n_scalars = n_scalars
+    call.seed = call.counter = 0
+    call.cost_ns = plan.cost_ns
+    call.priority = thread_modes().priority
+    if plan.random:
+        generator = generator_of(ctx)
+        call.seed = generator.seed
+        call.counter = generator.counter
+        generator.counter += 1
+    return 0
 
 
 cdef int submit(Plan plan, Call* call) except -1:
@@ -524,8 +328,7 @@ cdef object run_into(OpFunction function, Plan plan, PyObject** inputs, Py_ssize
     cdef list copies = []
     cdef NDArray target
     cdef Call call
-    cdef Generator generator
-    cdef WeftThreadState* state = weft_state()
+    cdef ThreadModes* state = thread_modes()
     cdef Py_ssize_t i, k
     cdef Spec spec
     cdef object heap = bytearray((n + plan.n_outputs + 1) * sizeof(ArrayRef))
@@ -563,27 +366,13 @@ cdef object run_into(OpFunction function, Plan plan, PyObject** inputs, Py_ssize
         target = written[i]
         refs[n + i].buffer = target.buffer
         refs[n + i].offset = target.offset
-    call.info = plan.info
-    call.inputs = refs
-    call.outputs = refs + n
-    call.mutated = NULL
-    call.scalars = scalars
-    call.n_inputs = <int>n
-    call.n_outputs = plan.n_outputs
-    call.n_scalars = n_scalars
-    call.seed = call.counter = 0
-    call.cost_ns = plan.cost_ns
-    call.priority = state.priority
+    start_call(&call, plan, refs, scalars, n_scalars, ctx)
     choose_stream(&call)
     call.fresh_outputs = False
-    if plan.random:
-        generator = generator_of(ctx)
-        call.seed = generator.seed
-        call.counter = generator.counter
-        generator.counter += 1
     submit(plan, &call)
     if state.recording:
-        record(function, plan, inputs, n, attrs, scalars, n_scalars, None, written)
+        record(function, function.op, function.save_inputs, function.save_outputs, plan, inputs, n, attrs,
+               scalars, n_scalars, None, written)
     for k in copies:
         copy_into(written[k], targets[k])
     return out
@@ -632,12 +421,12 @@ cdef int copy_into(NDArray source, NDArray target) except -1:
     if source.spec.type_num != target.spec.type_num:
         moved = call(cast_function, [source], cast_function.op.attrs({"dtype": target.spec.dtype.name}), None)
     inputs[0] = <PyObject*>moved
-    recording = weft_state().recording
-    weft_state().recording = 0
+    recording = thread_modes().recording
+    thread_modes().recording = 0
     try:
         run_plan(copy_function, inputs, 1, copy_function.default_attrs, None, NULL, 0, target)
     finally:
-        weft_state().recording = recording
+        thread_modes().recording = recording
     if recording:
         target.node = source.node
         target.node_index = source.node_index
@@ -646,149 +435,44 @@ cdef int copy_into(NDArray source, NDArray target) except -1:
 
 # --- recording ------------------------------------------------------------------------------------
 
-cdef int record(OpFunction function, Plan plan, PyObject** inputs, Py_ssize_t n, object attrs,
-                const double* scalars, int n_scalars, NDArray single, list outputs) except -1:
-    global tape_counter
-    cdef bint wanted = False
-    cdef Py_ssize_t i
-    cdef NDArray array
-    cdef TapeNode node
-    for i in range(n):
-        if (<NDArray>inputs[i]).node is not None:
-            wanted = True
-            break
-    if not wanted:
-        return 0
-    if n_scalars:
-        attrs = with_scalars(function, attrs, scalars)
-    node = TapeNode.__new__(TapeNode)
-    node.function = function
-    node.attrs = attrs
-    node.out_specs = plan.out_specs
-    tape_counter += 1
-    node.number = tape_counter
-    parents = []
-    kept = []
-    for i in range(n):
-        array = <NDArray>inputs[i]
-        parents.append((array.node, array.node_index) if array.node is not None else None)
-        kept.append(array if function.save_inputs else None)
-    node.parents = tuple(parents)
-    node.inputs = tuple(kept)
-    if outputs is None:
-        node.context = single.ctx_
-        if function.save_outputs:
-            node.outputs = (detached(single),)
-        single.node = node
-        single.node_index = 0
-    else:
-        node.context = (<NDArray>outputs[0]).ctx_
-        if function.save_outputs:
-            node.outputs = tuple([detached(<NDArray>array) for array in outputs])
-        for i in range(len(outputs)):
-            array = <NDArray>outputs[i]
-            array.node = node
-            array.node_index = <int>i
-    return 0
-
-
-cdef NDArray detached(NDArray array):
-    """The same storage without a place in the graph: a node must not hold its own outputs."""
-    return share(array, array.spec, array.offset)
-
-
-cdef object with_scalars(OpFunction function, object attrs, const double* scalars):
-    cdef Py_ssize_t at = 0
-    values = {}
-    for name in function.op.dynamic_params:
-        value = getattr(attrs, name)
-        if isinstance(value, tuple):
-            values[name] = tuple([scalars[at + k] for k in range(len(value))])
-            at += len(value)
-        else:
-            values[name] = scalars[at]
-            at += 1
-    return attrs.with_(**values)
-
-
 def record_view(str name, NDArray source not None, dict kwargs, NDArray view not None):
     """Record ``view``, a share of the storage of ``source``, as what an operator gives for it; return the view.
 
     Nothing is recorded where ``source`` is not part of a graph.
     """
-    global tape_counter
     cdef OpFunction found
-    cdef TapeNode node
-    if not weft_state().recording or source.node is None:
+    if not thread_modes().recording or source.node is None:
         return view
     found = function(name)
-    node = TapeNode.__new__(TapeNode)
-    node.function = found
-    node.attrs = found.canonical_attrs(found.op.attrs(kwargs))
-    node.out_specs = (view.spec,)
-    node.context = view.ctx_
-    tape_counter += 1
-    node.number = tape_counter
-    node.parents = ((source.node, source.node_index),)
-    node.inputs = (source if found.save_inputs else None,)
-    if found.save_outputs:
-        node.outputs = (detached(view),)
-    view.node = node
-    view.node_index = 0
-    return view
-
-
-def new_variable_node(NDArray grad, str grad_req):
-    """Return the tape node of a variable whose gradient goes to ``grad``."""
-    global tape_counter
-    cdef TapeNode node = TapeNode.__new__(TapeNode)
-    tape_counter += 1
-    node.number = tape_counter
-    node.grad = grad
-    node.grad_req = grad_req
-    return node
-
-
-def new_function_node(function, inputs, outputs):
-    """Record a call of a Python function: its ``backward`` will be asked for gradients."""
-    global tape_counter
-    cdef TapeNode node = TapeNode.__new__(TapeNode)
-    cdef NDArray array
-    tape_counter += 1
-    node.number = tape_counter
-    node.function = function
-    parents = []
-    for array in inputs:
-        parents.append((array.node, array.node_index) if array.node is not None else None)
-    node.parents = tuple(parents)
-    node.inputs = tuple(inputs)
-    node.out_specs = tuple([(<NDArray>array).spec for array in outputs])
-    node.context = (<NDArray>outputs[0]).ctx_ if outputs else None
-    for i, item in enumerate(outputs):
-        array = item
-        array.node = node
-        array.node_index = i
-    return node
-
-
-def clear_node(TapeNode node):
-    """Let go of what a node kept for its gradient."""
-    node.inputs = None
-    node.outputs = None
-    node.parents = ()
-    node.function = None
-    node.cleared = True
+    return record_as(found, found.canonical_attrs(found.op.attrs(kwargs)), found.save_inputs, found.save_outputs, source, view)
 
 
 # --- calling --------------------------------------------------------------------------------------
 
-cdef object symbol_hook = None
+# Graph builders that calls without inputs go to: a stack a thread, and how many there are in all.
+_builders = threading.local()
+cdef int open_builders = 0
 
 
-def set_symbol_hook(hook):
-    """Set ``hook(op, inputs, attrs, name)``, called when an operator gets symbols instead of arrays."""
-    global symbol_hook
-    symbol_hook = hook
+def open_builder(builder):
+    """Send this thread's calls of operators without inputs to ``builder.call`` until it is closed."""
+    global open_builders
+    if not hasattr(_builders, "stack"):
+        _builders.stack = []
+    _builders.stack.append(builder)
+    open_builders += 1
+
+
+def close_builder():
+    """Close the builder that this thread opened last."""
+    global open_builders
+    _builders.stack.pop()
+    open_builders -= 1
+
+
+cdef object current_builder():
+    stack = getattr(_builders, "stack", None)
+    return stack[len(stack) - 1] if stack else None
 
 
 cdef object op_vectorcall(object self, PyObject** args, size_t nargsf, PyObject* kwnames):
@@ -802,7 +486,7 @@ cdef object op_vectorcall(object self, PyObject** args, size_t nargsf, PyObject*
                 break
         else:
             attrs = function.default_attrs
-            if function.uses_train and weft_state().training:
+            if function.uses_train and thread_modes().training:
                 attrs = function.default_train_attrs
             return run_plan(function, args, n, attrs, None, NULL, 0, None)
     return call_bound(function, args, n, <tuple>kwnames if kwnames != NULL else None)
@@ -817,7 +501,7 @@ cdef object call_bound(OpFunction function, PyObject** args, Py_ssize_t n, tuple
     cdef int k
     cdef object key, item
     cdef list parts
-    if total > 24 or function.tuple_dynamic:
+    if total > 24 or function.tuple_dynamic or (open_builders and function.n_inputs == 0):
         return call_slowly(function, args, n, kwnames)
     parts = [kwnames]
     for i in range(total):
@@ -860,7 +544,7 @@ cdef object call_bound(OpFunction function, PyObject** args, Py_ssize_t n, tuple
         i = binding.scalar_indices[k]
         scalars[k] = <double>(binding.scalar_defaults[k] if i < 0 else <object>args[i])
     return run_plan(function, inputs, len(binding.inputs),
-                    binding.train_attrs if weft_state().training else binding.attrs,
+                    binding.train_attrs if thread_modes().training else binding.attrs,
                     device_of(binding.attrs) if not binding.inputs else None, scalars, binding.n_scalars,
                     <object>args[binding.out] if binding.out >= 0 else None)
 
@@ -976,14 +660,18 @@ cdef object call_slowly(OpFunction function, PyObject** args, Py_ssize_t n, tupl
     for position, item in enumerate(inputs):
         if isinstance(item, NDArray):
             continue
-        if symbol_hook is not None and hasattr(item, "_weft_symbol"):
-            return symbol_hook(function.op, inputs, attrs, name)
+        for other in inputs:
+            if hasattr(other, "_weft_symbol"):
+                # A symbol, or a value of a graph that is being built: what they stand for comes later.
+                return other._weft_symbol(function.op, inputs, attrs, name)
         names = function.op.input_names(attrs)
         raise ArgumentTypeError(
             f"{function.op.name}: input {names[position]!r} must be NDArray, got {type(item).__name__} ({item!r:.60})"
         )
-    if symbol_hook is not None and not inputs and hasattr(out, "_weft_symbol"):
-        return symbol_hook(function.op, inputs, attrs, name)
+    if not inputs and open_builders:
+        builder = current_builder()
+        if builder is not None:
+            return builder.call(function.op, [], attrs, name)
     return call(function, inputs, attrs, out)
 
 

@@ -8,8 +8,10 @@ cimport cython
 
 from .array cimport NDArray, Spec, TapeNode, new_array, share
 
-from .dispatch import OpFunction, clear_node, fill, function, set_recording, set_training
+from .dispatch import OpFunction, fill, function
 from .errors import MXNetError
+from .modes import set_recording, set_training
+from .recording import clear_node
 
 cdef extern from *:
     """

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ...ops import dispatch
+from ...ops import modes
 from ..base import MXNetError
 from ..ndarray import NDArray
 from .base import KVStoreBase, reduced
@@ -26,12 +26,12 @@ Key = Any
 @contextmanager
 def _pushing(priority: int) -> Iterator[None]:
     """Run operators at a priority, without recording them."""
-    before, recording = dispatch.set_priority(priority), dispatch.set_recording(False)
+    before, recording = modes.set_priority(priority), modes.set_recording(False)
     try:
         yield
     finally:
-        dispatch.set_priority(before)
-        dispatch.set_recording(recording)
+        modes.set_priority(before)
+        modes.set_recording(recording)
 
 
 class KVStore(KVStoreBase):

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from ...ops.array import NDArray, empty, from_numpy_copy
-from ...ops.dispatch import function, is_recording, record_view
+from ...ops.dispatch import function, record_view
 from ...ops.errors import ShapeError
+from ...ops.modes import is_recording
 from ..base import MXNetError
 from ._index_plan import Advanced, Basic, Mask, as_index, normalise, plan_advanced, plan_basic
 

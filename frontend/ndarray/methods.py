@@ -12,8 +12,9 @@ import numpy as np
 
 from ...ops.array import NDArray, add_methods, empty
 from ...ops.context import Context
-from ...ops.dispatch import invoke, is_recording
+from ...ops.dispatch import invoke
 from ...ops.functions import F
+from ...ops.modes import is_recording
 from ..autograd import METHODS as AUTOGRAD_METHODS
 from ..base import MXNetError
 from ._index_plan import slices_are_contiguous
