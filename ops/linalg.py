@@ -521,6 +521,8 @@ _declare(
     _backward_det,
     shape=_per_matrix,
     aliases=("_npi_det",),
+    # MXNet's has two more, hidden ones.
+    output_names=("output0",),
     input_docs={"A": "Square matrices."},
     doc="""Determinants.""",
 )

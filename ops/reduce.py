@@ -541,9 +541,14 @@ operator(
     numpy=_finite,
     doc="1 if every element is finite, else 0.",
 )
+def _array_names(attrs):
+    return tuple(f"array_{i}" for i in range(attrs.num_arrays))
+
+
 operator(
     "multi_all_finite",
     inputs=("*data",),
+    active_inputs=_array_names,
     params=(Int("num_arrays", 1, low=0, doc="Number of arrays."), _INIT_OUTPUT),
     count_param="num_arrays",
     shape=rules.scalar_shape,
@@ -561,6 +566,7 @@ def _multi_sum_sq(attrs: Any, ins: Sequence[Array], outs: Sequence[Array]) -> No
 operator(
     "multi_sum_sq",
     inputs=("*data",),
+    active_inputs=_array_names,
     params=(Int("num_arrays", low=0, doc="Number of arrays."),),
     count_param="num_arrays",
     shape=lambda attrs, shapes: [(len(shapes),)],

@@ -514,6 +514,7 @@ _identity(
     "make_loss",
     lambda ctx, g: [F.ones_like(g)],
     "Copy of the input that is taken as a loss: its gradient is one, whatever comes from above.",
+    output_names=("loss",),
     aliases=("_sparse_make_loss",),
 )
 _identity(
@@ -572,6 +573,7 @@ def _multicast(attrs: Any, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray]
 operator(
     "amp_multicast",
     inputs=("*data",),
+    active_inputs=lambda attrs: tuple(f"data_{i}" for i in range(attrs.num_outputs)),
     params=(
         Int("num_outputs", low=1, doc="Number of arrays."),
         Bool("cast_narrow", False, doc="Convert to the narrowest instead of the widest dtype."),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ops.errors import ArgumentTypeError
+from ...ops.errors import ArgumentValueError
 from ._namespace import function
 from .symbol import Symbol
 
@@ -194,5 +194,5 @@ def split_v2(ary: Symbol, indices_or_sections: Any, axis: int = 0, squeeze_axis:
     elif isinstance(indices_or_sections, (tuple, list)):
         indices, sections = [0, *indices_or_sections], 0
     else:
-        raise ArgumentTypeError(f"indices_or_sections={indices_or_sections!r} must be an int or a tuple of ints")
+        raise ArgumentValueError(f"indices_or_sections={indices_or_sections!r} must be an int or a tuple of ints")
     return function("_split_v2")(ary, indices=indices, axis=axis, squeeze_axis=squeeze_axis, sections=sections)

@@ -97,9 +97,11 @@ def _graph(entries: Sequence[Entry], indent: str, top: bool) -> str:
 
 
 def without_amp_casts(entries: Sequence[Entry]) -> list[Entry]:
-    """Return copies of the entries' nodes without the casts of automatic mixed precision."""
+    """Return copies of the entries' nodes without the casts of automatic mixed precision; casts that are outputs stay."""
     nodes = topological_order(entries)
-    if not any(node.op is not None and node.op.name in ("amp_cast", "amp_multicast") for node in nodes):
+    heads = {node for node, _ in entries}
+    casts = {node for node in nodes if node.op is not None and node.op.name in ("amp_cast", "amp_multicast")} - heads
+    if not casts:
         return list(entries)
     made: dict[Node, Any] = {}
 
@@ -109,7 +111,7 @@ def without_amp_casts(entries: Sequence[Entry]) -> list[Entry]:
         return there[index] if isinstance(there, list) else (there, index)
 
     for node in nodes:
-        if node.op is not None and node.op.name in ("amp_cast", "amp_multicast"):
+        if node in casts:
             made[node] = [moved(entry) for entry in node.inputs]
             continue
         copy = node.copy()
