@@ -166,6 +166,8 @@ cdef class GraphBuilder:
         if isinstance(op, str):
             op = operator_named(op)
         attrs = attrs_of(op, attrs)
+        if op.uses_train and attrs.train != self.graph.train:
+            attrs = attrs.with_(train=bool(self.graph.train))
         for item in inputs:
             if not isinstance(item, Value):
                 raise TypeError(f"{op.name}: inputs of a graph's node must be values of the graph, got {type(item).__name__}")

@@ -1,0 +1,120 @@
+"""The passes that a graph goes through between being declared and being run, in one table.
+
+A pass is a function from a graph to a graph. It returns its argument where there is nothing to do, and otherwise
+works on a copy; it says what it did with :meth:`Graph.note`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from .ir import Graph
+
+__all__ = ["PASSES", "Pass", "optimize", "set_mode", "switched_off"]
+
+
+class Pass(NamedTuple):
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : str
+        What it is switched off by.
+    function : str
+        ``"module:function"`` in this package; imported at the first use.
+    when : str
+        ``"both"``, ``"train"`` or ``"inference"``.
+    """
+
+    name: str
+    function: str
+    when: str
+
+    def load(self) -> Callable[[Graph], Graph]:
+        """Return the function.
+
+        >>> Pass("mode", "pipeline:set_mode", "both").load() is set_mode
+        True
+        """
+        module, _, name = self.function.partition(":")
+        return getattr(importlib.import_module("." + module, __package__), name)
+
+
+#: In the order in which they run, after inference, the training mode and the gradient.
+PASSES: list[Pass] = []
+
+
+def switched_off(extra: Iterable[str] = ()) -> frozenset[str]:
+    """Return the names of the passes that are not to run: ``extra`` and those of WEFT_GRAPH_PASSES.
+
+    The variable holds names with a minus, separated by commas (``-fusion,-layout``); ``none`` switches all off.
+
+    >>> sorted(switched_off([]))
+    []
+    """
+    names = set(extra)
+    for word in os.environ.get("WEFT_GRAPH_PASSES", "").replace(" ", "").split(","):
+        if word == "none":
+            names.update(row.name for row in PASSES)
+        elif word.startswith("-"):
+            names.add(word[1:])
+        elif word:
+            raise ValueError(f"WEFT_GRAPH_PASSES: expected names with a minus, such as -fusion, or none; got {word!r}")
+    unknown = names - {row.name for row in PASSES}
+    if unknown:
+        known = ", ".join(row.name for row in PASSES) or "none"
+        raise ValueError(f"there is no graph pass {', '.join(sorted(unknown))}; the passes are {known}")
+    return frozenset(names)
+
+
+def set_mode(graph: Graph, train: bool) -> Graph:
+    """Return the graph with operators in training or in inference mode.
+
+    >>> graph = set_mode(Graph(), True)
+    >>> graph.train
+    True
+    """
+    if bool(graph.train) == train and all(
+        node.op is None or not node.op.uses_train or node.attrs.train == train for node in graph.nodes
+    ):
+        return graph
+    graph = graph.copy()
+    graph.train = train
+    changed: dict[tuple[object, int], object] = {}
+    for node in graph.nodes:
+        if node.op is not None and node.op.uses_train and node.attrs.train != train:
+            key = (node.op, id(node.attrs))
+            if key not in changed:
+                # The old attributes stay in the value, so that their address stays theirs.
+                changed[key] = (node.attrs, node.attrs.with_(train=train))
+            node.attrs = changed[key][1]
+    return graph
+
+
+def optimize(graph: Graph, disabled: Iterable[str] = ()) -> Graph:
+    """Run the passes of the table over a graph.
+
+    Parameters
+    ----------
+    graph : Graph
+        A graph with specs; it is not changed.
+    disabled : iterable of str, optional
+        Passes to leave out, beside those of the environment.
+
+    Returns
+    -------
+    Graph
+        ``graph`` itself where no pass found anything to do.
+
+    >>> optimize(Graph()).nodes
+    []
+    """
+    off = switched_off(disabled)
+    mode = "train" if graph.train else "inference"
+    for row in PASSES:
+        if row.name not in off and row.when in ("both", mode):
+            graph = row.load()(graph)
+    return graph
