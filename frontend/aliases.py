@@ -30,6 +30,7 @@ SHORT = {
     "rnd": "random",
     "viz": "visualization",
     "mon": "monitor",
+    "opt": "optimizer",
     "img": "image",
 }
 #: Top-level names that stand for weft; install_as_mxnet() adds "mxnet".

@@ -11,7 +11,9 @@ import pytest
 
 import weft as mx
 
-FAMILIES = ("ndarray", "indexing_programs", "autograd", "control", "io", "kvstore")
+FAMILIES = (
+    "ndarray", "indexing_programs", "autograd", "control", "io", "kvstore", "trajectories", "schedules", "metrics", "initializers",
+)
 
 
 @functools.cache

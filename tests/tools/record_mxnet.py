@@ -40,6 +40,8 @@ FAMILIES = {
     "ndarray": "ndarray_programs", "indexing_programs": "ndarray_programs",
     "autograd": "autograd_programs", "control": "control_programs",
     "io": "io_programs", "kvstore": "io_programs",
+    "trajectories": "training_programs", "schedules": "training_programs", "metrics": "training_programs",
+    "initializers": "training_programs",
 }
 
 
