@@ -136,6 +136,7 @@ operator(
         backward_call("_backward_SoftmaxOutput", [grad, ctx.outputs[0], ctx.inputs[1]], ctx.attrs),
         None,
     ],
+    inplace=((0, 0),),
     cpu=(native("softmax_output", "nn"),),
     numpy=_softmax_forward,
     cost=_cost,

@@ -28,8 +28,8 @@ class MemoryPlan:
     offsets : dict of entry to int
         Byte offset in the arena of its context, for every result that is kept there.
     shared : dict of entry to entry
-        Results that take the bytes of an earlier one: computed in place of it, or views of it. Following it leads to an
-        entry of its own, in the arena or external.
+        Results that take the bytes of another one: computed in place of it, views of it, or computed early in an array
+        that is lent. Following it leads to an entry of its own, in the arena or external.
     skipped : set of Node
         Nodes that need not run: their results are views of their inputs.
     totals : dict of context to int
@@ -89,6 +89,7 @@ def plan_memory(
     external: Iterable[Entry] = (),
     times: Sequence[tuple[int, int]] | None = None,
     *,
+    lent: Iterable[Entry] = (),
     inplace: bool = True,
 ) -> MemoryPlan:
     """Decide where the intermediate results of a graph are kept.
@@ -102,6 +103,9 @@ def plan_memory(
         always have.
     times : sequence of (int, int), optional
         When each node may run, as half-open intervals; nodes whose intervals overlap may run at the same time.
+    lent : iterable of (Node, int)
+        Those of ``external`` whose arrays may be written before their node runs, because nobody else reads or writes
+        them meanwhile: what the node may compute in place is then computed in its array.
     inplace : bool
         Whether results may take over the bytes of inputs: False keeps every result apart, for comparison.
 
@@ -133,7 +137,7 @@ def plan_memory(
     """
     if not isinstance(graph, Graph):
         raise TypeError(f"graph must be a Graph, got {type(graph).__name__}")
-    return MemoryPlan(*planner.plan(graph, external, times, inplace))
+    return MemoryPlan(*planner.plan(graph, external, lent, times, inplace))
 
 
 def _bytes(number: int) -> str:

@@ -106,6 +106,7 @@ cdef enum:
     kExternal = 1    # lives in an array of its own
     kMutated = 2     # some node writes it a second time
     kRead = 4
+    kLent = 8        # external, and its array may be written before its node runs
 
 
 cdef class Sharing:
@@ -132,7 +133,7 @@ cdef class Sharing:
             entry = self.root[entry]
         return entry
 
-    cdef int count(self, Graph graph, object external, object times) except -1:
+    cdef int count(self, Graph graph, object external, object lent, object times) except -1:
         """Number the entries; mark those that are external, written twice, read."""
         cdef Node node
         cdef Py_ssize_t i
@@ -162,6 +163,11 @@ cdef class Sharing:
         self.claimed.resize(self.nbytes.size(), -1)
         for item in external:
             self.flags[self.number(item)] |= kExternal
+        for item in lent:
+            entry = self.number(item)
+            if not self.flags[entry] & kExternal:
+                raise ValueError(f"lent: output {item[1]} of node {item[0].name!r} is not external")
+            self.flags[entry] |= kLent
         for node in self.nodes:
             if node.op is None:
                 continue
@@ -250,6 +256,26 @@ cdef class Sharing:
                 self.shared[(node, index)] = node.inputs[i]
         return 0
 
+    cdef int borrow(self, Node node, object pairs) except -1:
+        """Where an external result is computed in place, let the input be computed in its array as well."""
+        cdef int64_t out, to
+        cdef int i, index
+        mutated = node.op.mutated_inputs(node.attrs) if node.op.mutates else ()
+        for i, index in pairs:
+            if i >= len(node.inputs) or index >= len(node.specs) or i in mutated:
+                continue
+            out = self.base[node.id] + index
+            # Whoever reads the result does so after the node: only the input's own life must end here.
+            if not self.flags[out] & kLent or self.claimed[out] >= 0 or self.flags[out] & kMutated:
+                continue
+            to = self.find(self.number(<tuple>node.inputs[i]))
+            if self.may_overwrite(node, to, out, pairs, index):
+                self.root[to] = out
+                self.claimed[out] = self.claimed[to] = node.id
+                owner = <Node>self.nodes[self.producer[to]]
+                self.shared[(owner, to - self.base[owner.id])] = (node, index)
+        return 0
+
     cdef int share(self) except -1:
         cdef Node node
         # All views before anything is overwritten: nodes may run in another order than they are listed.
@@ -264,10 +290,16 @@ cdef class Sharing:
                 pairs = tuple(pairs(node.attrs))
             if pairs:
                 self.share_in_place(node, pairs)
+        for node in reversed(self.nodes):
+            if node.op is None or node.cached or node in self.skipped or not node.op.inplace:
+                continue
+            pairs = node.op.inplace_pairs(node.attrs)
+            if pairs:
+                self.borrow(node, pairs)
         return 0
 
 
-def plan(Graph graph, external, times, bint inplace):
+def plan(Graph graph, external, lent, times, bint inplace):
     """Return ``(shared, skipped, arenas, no_reuse)``; see :func:`weft.frontend.graph.memory.plan_memory`.
 
     ``arenas`` maps a context to ``(total, lower bound, offsets by entry, rows)``, where a row is ``(node, output, bytes,
@@ -281,7 +313,7 @@ def plan(Graph graph, external, times, bint inplace):
     cdef dict members = {}, arenas = {}, places
     cdef Py_ssize_t k
     cdef list rows
-    sharing.count(graph, external, times)
+    sharing.count(graph, external, lent, times)
     if inplace:
         sharing.share()
     n = <int64_t>sharing.nbytes.size()

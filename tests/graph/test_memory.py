@@ -307,6 +307,24 @@ def test_cached_nodes_have_arrays_of_their_own():
     assert (graph.nodes[1], 0) not in plan.offsets and (graph.nodes[2], 0) not in plan.shared
 
 
+def test_lent_arrays():
+    b = Builder()
+    value = b.call("exp", b.call("dot", b.variable((4, 4)), b.variable((4, 4))))
+    head = b.call("sin", b.call("Reshape", value, shape=(16,)))
+    graph = Graph.from_entries([head])
+    plan = plan_memory(graph, graph.outputs, lent=graph.outputs)
+    dot, exp, reshape, sin = graph.nodes[2:]
+    assert plan.shared == {(exp, 0): (dot, 0), (reshape, 0): (exp, 0), (dot, 0): (sin, 0)}
+    assert plan.total == 0 and plan.offsets == {} and plan.no_reuse == 128
+    # Not where the input is read later as well.
+    graph = Graph.from_entries([head, b.call("cos", value)])
+    plan = plan_memory(graph, graph.outputs, lent=graph.outputs)
+    assert plan.shared[graph.nodes[2], 0] == (graph.nodes[-1], 0)
+    assert graph.nodes[4] in plan.skipped
+    with pytest.raises(ValueError, match=r"lent: output 0 of node 'exp\d+' is not external"):
+        plan_memory(graph, graph.outputs, lent=[(graph.nodes[3], 0)])
+
+
 def test_parallel_times():
     b = Builder()
     left = b.call("exp", b.call("sin", b.variable((10,))))
