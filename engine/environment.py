@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 __all__ = ["VARIABLES", "Variable", "describe", "read"]
@@ -139,8 +139,10 @@ VARIABLES = (
 )
 
 
-def read(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """Return the settings that the environment gives.
+def read(
+    environment: Mapping[str, str] = os.environ, variables: Iterable[Variable] = VARIABLES
+) -> dict[str, Any]:
+    """Return the settings that the environment gives, of the engine or of another table of ``variables``.
 
     Raises
     ------
@@ -154,7 +156,7 @@ def read(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     {'mode': 'naive', 'cache_limit': 536870912}
     """
     found = {}
-    for variable in VARIABLES:
+    for variable in variables:
         for name in variable.names:
             text = environment.get(name, "").strip()
             if not text:
@@ -167,10 +169,10 @@ def read(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     return found
 
 
-def describe() -> str:
-    """Return the table of variables as Markdown, as in ``docs/environment.md``."""
+def describe(variables: Iterable[Variable] = VARIABLES) -> str:
+    """Return a table of variables as Markdown, as in ``docs/environment.md``."""
     lines = ["| variable | default | meaning |", "|---|---|---|"]
-    for variable in VARIABLES:
+    for variable in variables:
         names = ", ".join(f"`{name}`" for name in variable.names)
         lines.append(f"| {names} | {variable.default} | {variable.meaning} |")
     return "\n".join(lines)

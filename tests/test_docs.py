@@ -6,13 +6,16 @@ import re
 import pytest
 
 from weft.engine import environment
+from weft.frontend.graph import environment as graph_environment
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
 
 def test_environment_variables():
-    assert environment.describe() in (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
+    for table in (environment.VARIABLES, graph_environment.VARIABLES):
+        assert environment.describe(table) in page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -7,10 +7,10 @@ works on a copy; it says what it did with :meth:`Graph.note`.
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from . import environment
 from .ir import Graph
 
 __all__ = ["PASSES", "Pass", "optimize", "set_mode", "switched_off"]
@@ -50,19 +50,17 @@ PASSES: list[Pass] = []
 def switched_off(extra: Iterable[str] = ()) -> frozenset[str]:
     """Return the names of the passes that are not to run: ``extra`` and those of WEFT_GRAPH_PASSES.
 
-    The variable holds names with a minus, separated by commas (``-fusion,-layout``); ``none`` switches all off.
+    Raises
+    ------
+    ValueError
+        Where there is no such pass.
 
     >>> sorted(switched_off([]))
     []
     """
-    names = set(extra)
-    for word in os.environ.get("WEFT_GRAPH_PASSES", "").replace(" ", "").split(","):
-        if word == "none":
-            names.update(row.name for row in PASSES)
-        elif word.startswith("-"):
-            names.add(word[1:])
-        elif word:
-            raise ValueError(f"WEFT_GRAPH_PASSES: expected names with a minus, such as -fusion, or none; got {word!r}")
+    names = {*extra, *environment.read().get("passes", ())}
+    if "none" in names:
+        return frozenset(row.name for row in PASSES)
     unknown = names - {row.name for row in PASSES}
     if unknown:
         known = ", ".join(row.name for row in PASSES) or "none"

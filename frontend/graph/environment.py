@@ -1,0 +1,37 @@
+"""Environment variables that declared graphs read, in the form of the engine's table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...engine import environment
+from ...engine.environment import Variable
+
+__all__ = ["VARIABLES", "read"]
+
+
+def _switched_off(text: str) -> frozenset[str]:
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if any(name != "none" and not name.startswith("-") for name in names):
+        raise ValueError("expected names with a minus, such as -fusion, or none")
+    return frozenset(name.removeprefix("-") for name in names)
+
+
+VARIABLES = (
+    Variable(
+        "passes",
+        ("WEFT_GRAPH_PASSES",),
+        _switched_off,
+        "all",
+        "Passes to leave out: names with a minus (`-fusion,-layout`), or `none` for no passes at all.",
+    ),
+)
+
+
+def read() -> dict[str, Any]:
+    """Return the settings that the environment gives; ValueError names a variable that cannot be read.
+
+    >>> read()
+    {}
+    """
+    return environment.read(variables=VARIABLES)
