@@ -79,6 +79,7 @@ DECLARATION_MODULES: list[str] = [
     "nn_activation",
     "nn_softmax",
     "nn_batchnorm",
+    "blocked",
     "nn_norm",
     "nn_dropout",
     "nn_rnn",

@@ -31,14 +31,26 @@ struct Wanted {
 // (out_grad, data, weight) -> wanted of (d_data, d_weight, d_bias)
 Kernel* make_backward_fully_connected(const FullyConnected& layer, const Wanted& wanted);
 
+// Functions that kernels apply to their result before it leaves the cache.
+enum class Activation : int { kNone, kRelu, kSigmoid, kTanh, kSoftRelu, kElu, kGelu, kClip };
+
 // A convolution over 1 to 3 spatial axes, channels first. `in` and `out` are the spatial shapes of
 // the data and of the result; weights are (out_channels, in_channels / groups, kernel...).
 struct Convolution {
   int64_t batch, in_channels, out_channels, groups;
   std::vector<int64_t> in, out, kernel, stride, dilate, pad;
   bool bias;
+  // Arrays whose channels lie in blocks, (N, C / block, H, W, block); 0: plain ones. Of a blocked
+  // convolution the data may still be plain (few channels); weights may be packed beforehand.
+  int64_t block = 0;
+  bool plain_data = false, packed = false;
+  // Of the result: an array that is added to it, then a function (alpha: slope or lower bound, beta: upper).
+  bool residual = false;
+  Activation activation = Activation::kNone;
+  float alpha = 0, beta = 0;
 };
-Kernel* make_convolution(const Convolution& layer);  // (data, weight[, bias]) -> out
+// (data, weight[, bias][, residual]) -> out
+Kernel* make_convolution(const Convolution& layer);
 // (out_grad, data, weight) -> wanted of (d_data, d_weight, d_bias)
 Kernel* make_backward_convolution(const Convolution& layer, const Wanted& wanted);
 
@@ -46,6 +58,11 @@ Kernel* make_backward_convolution(const Convolution& layer, const Wanted& wanted
 // deconvolution, so layer.in_channels is what the deconvolution makes); `bias` adds to its result.
 Kernel* make_deconvolution(const Convolution& layer);  // (data, weight[, bias]) -> out
 Kernel* make_backward_deconvolution(const Convolution& layer, const Wanted& wanted);
+
+// How many channels oneDNN likes in a block on this CPU: 8, 16, or 0 where it prefers other layouts.
+int64_t preferred_block();
+// (weight) -> weight as a blocked convolution takes it
+Kernel* make_pack_weight(const Convolution& layer);
 
 }  // namespace dnnl
 }  // namespace weft

@@ -39,11 +39,27 @@ cdef extern from "ops/cpu/onednn.hpp" namespace "weft::dnnl" nogil:
     CKernel* make_fully_connected(const FullyConnected& layer)
     CKernel* make_backward_fully_connected(const FullyConnected& layer, const Wanted& wanted)
 
+    enum class Activation(int):
+        kNone
+        kRelu
+        kSigmoid
+        kTanh
+        kSoftRelu
+        kElu
+        kGelu
+        kClip
+
     cppclass Convolution:
         int64_t batch, in_channels, out_channels, groups
         vector[int64_t] in_ "in"
         vector[int64_t] out, kernel, stride, dilate, pad
         cbool bias
+        int64_t block
+        cbool plain_data, packed, residual
+        Activation activation
+        float alpha, beta
+    CKernel* make_pack_weight(const Convolution& layer)
+    int64_t c_preferred_block "weft::dnnl::preferred_block"()
     CKernel* make_convolution(const Convolution& layer)
     CKernel* make_backward_convolution(const Convolution& layer, const Wanted& wanted)
     CKernel* make_deconvolution(const Convolution& layer)
@@ -227,6 +243,78 @@ def backward_convolution(attrs, in_specs, out_specs) -> Kernel | None:
     layer.groups = attrs.num_group
     layer.bias = False
     return _wrap(make_backward_convolution(layer, _wanted(attrs)))
+
+
+# ---- convolutions of graphs: blocks of channels, functions of the result ---------------------------------------------
+
+cdef dict ACTIVATIONS = {
+    "none": Activation.kNone, "relu": Activation.kRelu, "sigmoid": Activation.kSigmoid, "tanh": Activation.kTanh,
+    "softrelu": Activation.kSoftRelu, "leaky": Activation.kRelu, "elu": Activation.kElu, "gelu": Activation.kGelu,
+    "clip": Activation.kClip,
+}
+
+
+def preferred_block() -> int:
+    """Return how many channels oneDNN likes side by side on this CPU: 8, 16, or 0 for none.
+
+    >>> preferred_block() in (0, 8, 16)
+    True
+    """
+    return c_preferred_block() if _ready() else 0
+
+
+cdef object _plain_shape(shape):
+    """Return (N, C, H, W) of an array that may be blocked."""
+    return shape if len(shape) == 4 else (shape[0], shape[1] * shape[4], shape[2], shape[3])
+
+
+cdef object _fill_fused(Convolution* layer, attrs, data, out):
+    _fill_window(layer, attrs, attrs.pad, _plain_shape(data), _plain_shape(out))
+    layer.groups = attrs.num_group
+    layer.bias = not attrs.no_bias
+    layer.block = out[4] if len(out) == 5 else 0
+    layer.plain_data = len(data) == 4
+
+
+def fused_convolution(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_fused_Convolution`` and ``_blocked_Convolution``: with a residual and a function of the result."""
+    if not _fits(in_specs, out_specs):
+        return None
+    cdef Convolution layer
+    _fill_fused(&layer, attrs, in_specs[0].shape, out_specs[0].shape)
+    layer.packed = len(in_specs[1].shape) > 4
+    layer.residual = attrs.residual
+    if attrs.residual and not layer.block and attrs.act_type not in ("none", "relu"):
+        return None
+    layer.activation = ACTIVATIONS[attrs.act_type]
+    # oneDNN reads alpha as a slope or sharpness of functions that have none here.
+    layer.alpha = {"relu": 0.0, "softrelu": 1.0}.get(attrs.act_type, attrs.alpha)
+    layer.beta = attrs.beta
+    return _wrap(make_convolution(layer))
+
+
+def backward_blocked_convolution(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_backward_blocked_Convolution``."""
+    if not _fits(in_specs, out_specs):
+        return None
+    cdef Convolution layer
+    _fill_fused(&layer, attrs, in_specs[1].shape, in_specs[0].shape)
+    layer.bias = False
+    return _wrap(make_backward_convolution(layer, _wanted(attrs)))
+
+
+def pack_weight(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_pack_weight``."""
+    if not _fits(in_specs, out_specs):
+        return None
+    cdef Convolution layer
+    weight = in_specs[0].shape
+    layer.out_channels, layer.in_channels, layer.groups, layer.batch = weight[0], weight[1], 1, 1
+    for size in weight[2:]:
+        layer.kernel.push_back(size)
+        layer.dilate.push_back(1)
+    layer.block, layer.plain_data = attrs.block, attrs.plain_data
+    return _wrap(make_pack_weight(layer))
 
 
 def deconvolution(attrs, in_specs, out_specs) -> Kernel | None:

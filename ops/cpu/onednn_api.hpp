@@ -24,6 +24,8 @@ using PrimitiveDesc = struct PrimitiveDescHandle*;
 using ConstPrimitiveDesc = const struct PrimitiveDescHandle*;
 using Attr = struct AttrHandle*;
 using ConstAttr = const struct AttrHandle*;
+using PostOps = struct PostOpsHandle*;
+using ConstPostOps = const struct PostOpsHandle*;
 using PrimitiveHandle = struct PrimitiveObject*;
 using ConstPrimitiveHandle = const struct PrimitiveObject*;
 
@@ -43,11 +45,26 @@ enum DataType : int { kF32 = 3 };
 enum EngineKind : int { kCpu = 1 };
 enum StreamFlags : unsigned { kInOrder = 1 };
 enum ScratchpadMode : int { kScratchpadUser = 1 };
-enum FormatTag : int { kTagAny = 1 };
+enum FormatTag : int {
+  kTagAny = 1,
+  kTag_nChw16c = 78,
+  kTag_OIhw16i16o = 79,
+  kTag_nChw8c = 102,
+  kTag_OIhw8i8o = 107,
+  kTag_Ohwi16o = 211,
+  kTag_Ohwi8o = 216,
+};
 enum PropKind : int { kForwardTraining = 64 };
 enum AlgKind : int {
   kConvolutionDirect = 0x1,
   kDeconvolutionDirect = 0xa,
+  kEltwiseRelu = 0x20,
+  kEltwiseTanh = 0x21,
+  kEltwiseElu = 0x22,
+  kEltwiseSoftRelu = 0x27,
+  kEltwiseLogistic = 0x29,
+  kEltwiseClip = 0x2e,
+  kEltwiseGeluErf = 0x31,
   kPoolingMax = 0x1ff,
   kPoolingAvgIncludePadding = 0x2ff,
   kPoolingAvgExcludePadding = 0x3ff,
@@ -87,6 +104,8 @@ enum Arg : int {
   X(memory_desc_create_with_tag, Status,                                                          \
     (MemoryDesc*, int ndims, const Dim* dims, DataType, FormatTag))                               \
   X(memory_desc_clone, Status, (MemoryDesc*, ConstMemoryDesc))                                    \
+  X(memory_desc_create_submemory, Status,                                                         \
+    (MemoryDesc*, ConstMemoryDesc parent, const Dim* dims, const Dim* offsets))                   \
   X(memory_desc_destroy, Status, (MemoryDesc))                                                    \
   X(memory_desc_equal, int, (ConstMemoryDesc, ConstMemoryDesc))                                   \
   X(memory_desc_get_size, size_t, (ConstMemoryDesc))                                              \
@@ -95,6 +114,11 @@ enum Arg : int {
   X(memory_destroy, Status, (Memory))                                                             \
   X(primitive_attr_create, Status, (Attr*))                                                       \
   X(primitive_attr_set_scratchpad_mode, Status, (Attr, ScratchpadMode))                           \
+  X(primitive_attr_set_post_ops, Status, (Attr, ConstPostOps))                                    \
+  X(post_ops_create, Status, (PostOps*))                                                          \
+  X(post_ops_append_sum, Status, (PostOps, float scale, int32_t zero_point, DataType))            \
+  X(post_ops_append_eltwise, Status, (PostOps, AlgKind, float alpha, float beta))                 \
+  X(post_ops_destroy, Status, (PostOps))                                                          \
   X(primitive_attr_destroy, Status, (Attr))                                                       \
   X(primitive_desc_query, Status, (ConstPrimitiveDesc, Query, int index, void* result))           \
   X(primitive_desc_query_md, ConstMemoryDesc, (ConstPrimitiveDesc, Query, int index))             \

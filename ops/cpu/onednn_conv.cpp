@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <cstring>
 #include <numeric>
 
 #include "engine/core/engine.hpp"
@@ -19,6 +20,7 @@ constexpr double kSerialNs = 40000;   // less work than this stays on one thread
 constexpr double kChunkNs = 120000;   // images are grouped up to this much work
 constexpr Dim kFewChannels = 4;       // oneDNN reads this few plain channels directly
 constexpr Dim kSmallPlane = 28 * 28;
+constexpr size_t kLargeWeights = 1 << 20;  // bytes that each chunk would fetch anew
 
 Dim product(const Shape& shape, size_t from = 0) {
   return std::accumulate(shape.begin() + from, shape.end(), Dim(1), std::multiplies<Dim>());
@@ -36,6 +38,27 @@ Desc with_layout(const Shape& shape, Layout layout) {
   }
 }
 
+// The post-operation's kind in oneDNN; alpha and beta mean the same there.
+int function_of(Activation activation) {
+  switch (activation) {
+    case Activation::kNone: return 0;
+    case Activation::kRelu: return kEltwiseRelu;
+    case Activation::kSigmoid: return kEltwiseLogistic;
+    case Activation::kTanh: return kEltwiseTanh;
+    case Activation::kSoftRelu: return kEltwiseSoftRelu;
+    case Activation::kElu: return kEltwiseElu;
+    case Activation::kGelu: return kEltwiseGeluErf;
+    default: return kEltwiseClip;
+  }
+}
+
+void add_residual(float* values, const float* residual, Dim n, bool relu) {
+  for (Dim i = 0; i < n; ++i) {
+    float value = values[i] + residual[i];
+    values[i] = relu && value < 0 ? 0.0f : value;
+  }
+}
+
 void add_to_channels(float* values, const float* bias, Dim channels, Dim plane) {
   for (Dim c = 0; c < channels; ++c, values += plane)
     for (Dim i = 0; i < plane; ++i) values[i] += bias[c];
@@ -50,6 +73,7 @@ Layout choose_layout(const Convolution& layer, ConvKind kind) {
   bool unit_stride = all_equal(layer.stride, 1);
   Dim in = layer.in_channels, out = layer.out_channels, plane = product(layer.out);
   bool even = in % 8 == 0 && out % 8 == 0;
+  if (layer.block) return Layout::kGiven;
   if (layer.groups > 1) return Layout::kAny;
   switch (kind) {
     case ConvKind::kForward:
@@ -87,11 +111,29 @@ Shape ConvGeometry::result_shape(Dim batch) const {
   return shape;
 }
 
+Desc ConvGeometry::given_data(Dim batch) const {
+  if (!layer.block || layer.plain_data) return Desc::plain(data_shape(batch));
+  return Desc::tagged(data_shape(batch), layer.block == 8 ? kTag_nChw8c : kTag_nChw16c);
+}
+
+Desc ConvGeometry::given_result(Dim batch) const {
+  if (!layer.block) return Desc::plain(result_shape(batch));
+  return Desc::tagged(result_shape(batch), layer.block == 8 ? kTag_nChw8c : kTag_nChw16c);
+}
+
+Desc ConvGeometry::packed_weight() const {
+  if (layer.plain_data)
+    return Desc::tagged(weight_shape, layer.block == 8 ? kTag_Ohwi8o : kTag_Ohwi16o);
+  return Desc::tagged(weight_shape, layer.block == 8 ? kTag_OIhw8i8o : kTag_OIhw16i16o);
+}
+
 Desc ConvGeometry::data_desc(Dim batch, Layout layout) const {
+  if (layout == Layout::kGiven) return given_data(batch);
   return with_layout(data_shape(batch), layout);
 }
 
 Desc ConvGeometry::result_desc(Dim batch, Layout layout) const {
+  if (layout == Layout::kGiven) return given_result(batch);
   return with_layout(result_shape(batch), layout);
 }
 
@@ -108,8 +150,12 @@ double ConvGeometry::image_ns() const {
 Operation ConvGeometry::operation(ConvKind kind, Dim batch, Layout layout, bool bias,
                                   const Desc* weights) const {
   Attributes attributes;
+  // Of plain arrays, whose layout is not the primitive's, the residual is added afterwards.
+  if (kind == ConvKind::kForward && !(layer.residual && !layer.block))
+    attributes.finish_with(layer.residual, function_of(layer.activation), layer.alpha, layer.beta);
   Desc data = data_desc(batch, layout), result = result_desc(batch, layout);
   Desc weight = weights ? *weights
+                : layer.packed && kind == ConvKind::kForward ? packed_weight()
                         : layout == Layout::kPlain ? Desc::plain(weight_shape) : Desc::any(weight_shape);
   const Dim *strides = layer.stride.data(), *pad = layer.pad.data();
   Operation forward;
@@ -134,13 +180,13 @@ Operation ConvGeometry::operation(ConvKind kind, Dim batch, Layout layout, bool 
 
 namespace {
 
-enum Base { kSource, kWeight, kBias, kDestination, kShared, kLocal, kBases };
+enum Base { kSource, kWeight, kBias, kResidual, kDestination, kShared, kLocal, kBases };
 
 // One direction of a convolution over all images.
 class ConvMap : public Stage {
  public:
   ConvMap(const Convolution& layer, Direction direction, Operand source, Operand weight,
-          Operand destination, const Operand* bias);
+          Operand destination, const Operand* bias, const Operand* residual);
   bool run(const RunArgs* args) const override;
 
  private:
@@ -155,26 +201,30 @@ class ConvMap : public Stage {
   static void run_chunks(void* context, int64_t begin, int64_t end);
   bool run_chunk(void* const* bases, Dim chunk) const;
   void add_bias(void* const* bases, Dim image, Dim images) const;
+  void residual_piece(void* const* bases, Dim chunk, bool before) const;
 
   ConvGeometry geometry_;
   ConvKind kind_;
-  Operand source_, weight_, destination_, bias_;
-  bool has_bias_;
+  Operand source_, weight_, destination_, bias_, residual_;
+  bool has_bias_, has_residual_;
   Layout layout_;
   Dim images_ = 1;      // of one chunk
   Dim parts_ = 1;       // a single image is cut into ranges of output channels instead
-  Program prepare_, chunk_, single_;
+  Program chunk_, single_;
+  SplitReorder prepare_;
   Desc weights_;        // as the primitives want them
   size_t shared_bytes_ = 0;
 };
 
 ConvMap::ConvMap(const Convolution& layer, Direction direction, Operand source, Operand weight,
-                 Operand destination, const Operand* bias)
+                 Operand destination, const Operand* bias, const Operand* residual)
     : geometry_(layer),
       kind_(direction == Direction::kForward ? ConvKind::kForward : ConvKind::kBackwardData),
       source_(source), weight_(weight), destination_(destination),
-      bias_(bias ? *bias : Operand{false, 0}), has_bias_(bias != nullptr),
-      layout_(choose_layout(layer, kind_)), prepare_(kLocal), chunk_(kLocal), single_(kLocal) {
+      bias_(bias ? *bias : Operand{false, 0}), 
+      residual_(residual ? *residual : Operand{false, 0}),
+      has_bias_(bias != nullptr), has_residual_(residual != nullptr),
+      layout_(choose_layout(layer, kind_)), chunk_(kLocal), single_(kLocal) {
   double image_ns = geometry_.image_ns();
   ns = image_ns * double(layer.batch);
   Dim cores = std::max(1, core_count());
@@ -186,7 +236,9 @@ ConvMap::ConvMap(const Convolution& layer, Direction direction, Operand source, 
   } else if (ns <= kSerialNs) {
     images_ = layer.batch;
   } else {
-    images_ = std::max<Dim>(1, std::min<Dim>(Dim(kChunkNs / image_ns), (layer.batch + cores - 1) / cores));
+    Dim most = (layer.batch + cores - 1) / cores;
+    bool large = Desc::plain(geometry_.weight_shape).bytes() > kLargeWeights;
+    images_ = large ? most : std::max<Dim>(1, std::min<Dim>(Dim(kChunkNs / image_ns), most));
   }
   build(&chunk_, images_, nullptr);
   if (layer.batch % images_ != 0) build(&single_, 1, &weights_);
@@ -194,12 +246,14 @@ ConvMap::ConvMap(const Convolution& layer, Direction direction, Operand source, 
 
 Place ConvMap::weight_place(Program* program) {
   Desc plain = Desc::plain(geometry_.weight_shape);
+  if (geometry_.layer.packed && kind_ == ConvKind::kForward)
+    return {kWeight, 0, parts_ > 1 ? plain.bytes() : 0};
   if (parts_ > 1)  // every part has weights of its own
     return program->read_as(weights_, plain, {kWeight, 0, plain.bytes()});
   if (weights_ == plain) return {kWeight, 0, 0};
   if (prepare_.empty()) {
     shared_bytes_ = weights_.bytes();
-    prepare_.store(plain, {kWeight, 0, 0}, weights_, {kShared, 0, 0});
+    prepare_.build(plain, weights_, geometry_.weight_shape);
   }
   return {kShared, 0, 0};
 }
@@ -210,8 +264,7 @@ void ConvMap::build(Program* program, Dim images, const Desc* weights) {
   Operation operation = geometry_.operation(kind_, images, layout_, fused_bias, weights);
   if (!weights) weights_ = operation.desc(kQueryWeights);
   Place weight = weight_place(program);
-  Desc data = geometry_.data_desc(images, Layout::kPlain);
-  Desc result = geometry_.result_desc(images, Layout::kPlain);
+  Desc data = geometry_.given_data(images), result = geometry_.given_result(images);
   size_t data_step = parts_ > 1 ? 0 : geometry_.data_image_bytes();
   size_t result_step = geometry_.result_image_bytes();
   Place data_place{forward ? kSource : kDestination, 0, data_step};
@@ -244,8 +297,30 @@ void ConvMap::add_bias(void* const* bases, Dim image, Dim images) const {
     add_to_channels(values, static_cast<const float*>(bases[kBias]), channels, plane);
 }
 
+// Before: the residual goes to where the primitive adds to it. After: it is added here.
+void ConvMap::residual_piece(void* const* bases, Dim chunk, bool before) const {
+  if (!has_residual_ || before != (geometry_.layer.block != 0)) return;
+  Dim image = Dim(geometry_.result_image_bytes() / sizeof(float));
+  Dim begin = chunk, end = chunk + 1;
+  if (parts_ == 1) {
+    begin = chunk * images_;
+    end = std::min(geometry_.layer.batch, begin + images_);
+  }
+  float* to = static_cast<float*>(bases[kDestination]) + begin * image;
+  const float* from = static_cast<const float*>(bases[kResidual]) + begin * image;
+  if (!before)
+    add_residual(to, from, (end - begin) * image, geometry_.layer.activation == Activation::kRelu);
+  else if (to != from)
+    std::memcpy(to, from, size_t((end - begin) * image) * sizeof(float));
+}
+
 bool ConvMap::run_chunk(void* const* bases, Dim chunk) const {
-  if (parts_ > 1) return chunk_.run(bases, size_t(chunk));
+  residual_piece(bases, chunk, true);
+  if (parts_ > 1) {
+    bool ran = chunk_.run(bases, size_t(chunk));
+    residual_piece(bases, chunk, false);
+    return ran;
+  }
   Dim begin = chunk * images_, end = std::min(geometry_.layer.batch, begin + images_);
   bool good = true;
   if (end - begin == images_)
@@ -253,6 +328,7 @@ bool ConvMap::run_chunk(void* const* bases, Dim chunk) const {
   else
     for (Dim image = begin; good && image < end; ++image) good = single_.run(bases, size_t(image));
   if (has_bias_ && kind_ == ConvKind::kBackwardData) add_bias(bases, begin, end - begin);
+  residual_piece(bases, chunk, false);
   return good;
 }
 
@@ -272,14 +348,10 @@ bool ConvMap::run(const RunArgs* args) const {
   Scratch shared(shared_bytes_);
   if (!shared.ok()) return false;
   Run run{this, {source_.address(args), weight_.address(args),
-                 has_bias_ ? bias_.address(args) : nullptr, destination_.address(args),
+                 has_bias_ ? bias_.address(args) : nullptr,
+                 has_residual_ ? residual_.address(args) : nullptr, destination_.address(args),
                  shared.data(), nullptr}};
-  if (!prepare_.empty()) {
-    OneThread one;
-    Scratch local(prepare_.local_bytes());
-    run.bases[kLocal] = local.data();
-    if (!local.ok() || !prepare_.run(run.bases, 0)) return false;
-  }
+  if (!prepare_.empty() && !prepare_.run(run.bases[kWeight], run.bases[kShared])) return false;
   Dim chunks = parts_ > 1 ? parts_ : (geometry_.layer.batch + images_ - 1) / images_;
   if (chunks == 1)
     run_chunks(&run, 0, 1);
@@ -291,8 +363,8 @@ bool ConvMap::run(const RunArgs* args) const {
 // d_bias: sums over images and positions of each channel.
 class ChannelSums : public Stage {
  public:
-  ChannelSums(Dim batch, Dim channels, Dim plane, Operand values, Operand sums)
-      : batch_(batch), channels_(channels), plane_(plane), values_(values), sums_(sums) {
+  ChannelSums(Dim batch, Dim channels, Dim plane, Dim block, Operand values, Operand sums)
+      : batch_(batch), channels_(channels), plane_(plane), block_(block), values_(values), sums_(sums) {
     ns = double(batch) * double(channels) * double(plane) / 6;
   }
 
@@ -313,6 +385,7 @@ class ChannelSums : public Stage {
   static void run_channels(void* context, int64_t begin, int64_t end) {
     const Run* run = static_cast<Run*>(context);
     const ChannelSums& self = *run->stage;
+    if (self.block_) return self.sum_blocks(run, begin, end);
     for (Dim c = begin; c < end; ++c) {
       float total = 0;
       for (Dim image = 0; image < self.batch_; ++image)
@@ -321,7 +394,19 @@ class ChannelSums : public Stage {
     }
   }
 
-  Dim batch_, channels_, plane_;
+  void sum_blocks(const Run* run, Dim begin, Dim end) const {
+    for (Dim c = begin; c < end; ++c) run->sums[c] = 0;
+    for (Dim image = 0; image < batch_; ++image)
+      for (Dim c = begin; c < end;) {  // ranges may begin within a block
+        Dim lane = c % block_, lanes = std::min(block_ - lane, end - c);
+        const float* at = run->values + (image * channels_ + c - lane) * plane_ + lane;
+        for (Dim i = 0; i < plane_; ++i, at += block_)
+          for (Dim k = 0; k < lanes; ++k) run->sums[c + k] += at[k];
+        c += lanes;
+      }
+  }
+
+  Dim batch_, channels_, plane_, block_;
   Operand values_, sums_;
 };
 
@@ -360,17 +445,66 @@ Kernel* build_staged(Fill fill) {
 }  // namespace
 
 std::unique_ptr<Stage> make_conv_map(const Convolution& layer, Direction direction, Operand source,
-                                     Operand weight, Operand destination, const Operand* bias) {
+                                     Operand weight, Operand destination, const Operand* bias,
+                                     const Operand* residual) {
   return std::unique_ptr<Stage>(
-      new ConvMap(layer, direction, source, weight, destination, bias));
+      new ConvMap(layer, direction, source, weight, destination, bias, residual));
 }
 
 Kernel* make_convolution(const Convolution& layer) {
   return build_staged([&](StagedKernel* kernel) {
-    Operand bias = input(2);
+    Operand bias = input(2), residual = input(layer.bias ? 3 : 2);
     kernel->add(make_conv_map(layer, Direction::kForward, input(0), input(1), output(0),
-                              layer.bias ? &bias : nullptr));
+                              layer.bias ? &bias : nullptr, layer.residual ? &residual : nullptr));
   });
+}
+
+namespace {
+
+// The weights of a blocked convolution in its own order.
+class PackWeight : public Stage {
+ public:
+  explicit PackWeight(const Convolution& layer) {
+    ConvGeometry geometry(layer);
+    Desc plain = Desc::plain(geometry.weight_shape), packed = geometry.packed_weight();
+    if (packed.bytes() != plain.bytes()) throw Unsupported();  // padded: no array of these has that shape
+    reorder_.build(plain, packed, geometry.weight_shape);
+    ns = double(plain.bytes()) / 8;
+  }
+  bool run(const RunArgs* args) const override { return reorder_.run(args->inputs[0], args->outputs[0]); }
+
+ private:
+  SplitReorder reorder_;
+};
+
+}  // namespace
+
+Kernel* make_pack_weight(const Convolution& layer) {
+  return build_staged([&](StagedKernel* kernel) {
+    kernel->add(std::unique_ptr<Stage>(new PackWeight(layer)));
+  });
+}
+
+int64_t preferred_block() {
+  if (!api()) return 0;
+  Convolution layer;
+  layer.batch = 1;
+  layer.in_channels = layer.out_channels = 64;
+  layer.groups = 1;
+  layer.in = layer.out = {56, 56};
+  layer.kernel = {3, 3};
+  layer.stride = layer.dilate = layer.pad = {1, 1};
+  layer.bias = false;
+  try {
+    OneThread one;
+    Desc chosen = ConvGeometry(layer).operation(ConvKind::kBackwardWeights, 1, Layout::kAny, false, nullptr).desc(kQuerySrc);
+    for (int64_t block : {8, 16}) {
+      layer.block = block;
+      if (chosen == ConvGeometry(layer).given_data(1)) return block;
+    }
+  } catch (const Unsupported&) {
+  }
+  return 0;
 }
 
 Kernel* make_deconvolution(const Convolution& layer) {
@@ -389,7 +523,7 @@ Kernel* make_backward_convolution(const Convolution& layer, const Wanted& wanted
     if (wanted.weight) kernel->add(make_conv_weights(layer, input(1), input(0), output(made++)));
     if (wanted.bias)
       kernel->add(std::unique_ptr<Stage>(new ChannelSums(
-          layer.batch, layer.out_channels, product(layer.out), input(0), output(made++))));
+          layer.batch, layer.out_channels, product(layer.out), layer.block, input(0), output(made++))));
   });
 }
 
@@ -401,7 +535,7 @@ Kernel* make_backward_deconvolution(const Convolution& layer, const Wanted& want
     if (wanted.weight) kernel->add(make_conv_weights(layer, input(0), input(1), output(made++)));
     if (wanted.bias)
       kernel->add(std::unique_ptr<Stage>(new ChannelSums(
-          layer.batch, layer.in_channels, product(layer.in), input(0), output(made++))));
+          layer.batch, layer.in_channels, product(layer.in), 0, input(0), output(made++))));
   });
 }
 

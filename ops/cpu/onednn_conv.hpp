@@ -34,14 +34,15 @@ enum class Direction { kForward, kBackward };
 // From the convolution's data to its result (forward), or the reverse: an image at a time, with
 // the weights rearranged once. `bias` (optional) is added to the destination's channels.
 std::unique_ptr<Stage> make_conv_map(const Convolution& layer, Direction direction, Operand source,
-                                     Operand weight, Operand destination, const Operand* bias);
+                                     Operand weight, Operand destination, const Operand* bias,
+                                     const Operand* residual = nullptr);
 
 // The gradient of the weights from the convolution's data and the gradient of its result.
 std::unique_ptr<Stage> make_conv_weights(const Convolution& layer, Operand data, Operand out_grad,
                                          Operand d_weight);
 
 // The layouts that oneDNN works in for one of the primitives.
-enum class Layout { kPlain, kChannelsLast, kAny };
+enum class Layout { kPlain, kChannelsLast, kAny, kGiven };  // kGiven: the arrays' own blocks
 enum class ConvKind { kForward, kBackwardData, kBackwardWeights };
 Layout choose_layout(const Convolution& layer, ConvKind kind);
 
@@ -53,6 +54,9 @@ struct ConvGeometry {
   Shape result_shape(Dim batch) const;
   Desc data_desc(Dim batch, Layout layout) const;
   Desc result_desc(Dim batch, Layout layout) const;
+  Desc given_data(Dim batch) const;    // as the arrays are
+  Desc given_result(Dim batch) const;
+  Desc packed_weight() const;          // as a blocked forward convolution takes them
   size_t data_image_bytes() const;
   size_t result_image_bytes() const;
   double image_ns() const;

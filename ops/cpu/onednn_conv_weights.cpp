@@ -58,7 +58,8 @@ class ConvWeights : public Stage {
   Operand data_, out_grad_, d_weight_;
   Layout layout_;
   Dim ranges_, per_range_, images_;
-  Program chunk_, single_, finish_;
+  Program chunk_, single_;
+  SplitReorder finish_;
   Desc weights_;
   bool plain_ = false;  // the primitives write the weights as the caller wants them
   size_t partial_bytes_ = 0;
@@ -67,7 +68,7 @@ class ConvWeights : public Stage {
 ConvWeights::ConvWeights(const Convolution& layer, Operand data, Operand out_grad, Operand d_weight)
     : geometry_(layer), data_(data), out_grad_(out_grad), d_weight_(d_weight),
       layout_(choose_layout(layer, ConvKind::kBackwardWeights)),
-      chunk_(kLocal), single_(kLocal), finish_(kLocal) {
+      chunk_(kLocal), single_(kLocal) {
   double image_ns = geometry_.image_ns();
   ns = image_ns * double(layer.batch);
   ranges_ = ns < kSerialNs ? 1 : std::min<Dim>(layer.batch, std::max(1, core_count()));
@@ -77,7 +78,7 @@ ConvWeights::ConvWeights(const Convolution& layer, Operand data, Operand out_gra
   ranges_ = (layer.batch + per_range_ - 1) / per_range_;
   // Gemm-based plain primitives add up images themselves; the others are fastest on few images,
   // whose rearranged values still lie in the cache.
-  images_ = layout_ == Layout::kPlain
+  images_ = layout_ == Layout::kPlain || layout_ == Layout::kGiven
                 ? per_range_
                 : std::max<Dim>(1, std::min<Dim>(per_range_, Dim(kChunkNs / image_ns)));
   build(&chunk_, images_, nullptr);
@@ -86,7 +87,7 @@ ConvWeights::ConvWeights(const Convolution& layer, Operand data, Operand out_gra
   Desc wanted = Desc::plain(geometry_.weight_shape);
   plain_ = weights_ == wanted;
   partial_bytes_ = (weights_.bytes() + 63) / 64 * 64;
-  if (!plain_) finish_.store(weights_, {kPartial, 0, 0}, wanted, {kResult, 0, 0});
+  if (!plain_) finish_.build(weights_, wanted, geometry_.weight_shape);
 }
 
 void ConvWeights::build(Program* program, Dim images, const Desc* weights) {
@@ -94,9 +95,9 @@ void ConvWeights::build(Program* program, Dim images, const Desc* weights) {
       geometry_.operation(ConvKind::kBackwardWeights, images, layout_, false, weights);
   if (!weights) weights_ = operation.desc(kQueryDiffWeights);
   Desc data = operation.desc(kQuerySrc), grad = operation.desc(kQueryDiffDst);
-  Place from = program->read_as(data, geometry_.data_desc(images, Layout::kPlain),
+  Place from = program->read_as(data, geometry_.given_data(images),
                                 {kData, 0, geometry_.data_image_bytes()});
-  Place grad_from = program->read_as(grad, geometry_.result_desc(images, Layout::kPlain),
+  Place grad_from = program->read_as(grad, geometry_.given_result(images),
                                      {kGrad, 0, geometry_.result_image_bytes()});
   program->add(operation, {{kArgSrc, data, from}, {kArgDiffDst, grad, grad_from},
                            {kArgDiffWeights, weights_, {kPartial, 0, 0}}});
@@ -148,10 +149,9 @@ void ConvWeights::run_ranges(void* context, int64_t begin, int64_t end) {
 
 bool ConvWeights::run(const RunArgs* args) const {
   Scratch partials(direct() ? 0 : partial_bytes_ * size_t(ranges_));
-  Scratch local(finish_.local_bytes());
-  if (!partials.ok() || !local.ok()) return false;
+  if (!partials.ok()) return false;
   Run run{this, {data_.address(args), out_grad_.address(args), partials.data(),
-                 d_weight_.address(args), local.data()}};
+                 d_weight_.address(args), nullptr}};
   if (ranges_ == 1)
     run_ranges(&run, 0, 1);
   else
@@ -169,8 +169,7 @@ bool ConvWeights::run(const RunArgs* args) const {
     std::copy(total, total + count, static_cast<float*>(d_weight_.address(args)));
     return true;
   }
-  OneThread one;
-  return finish_.run(run.bases, 0);
+  return finish_.run(total, d_weight_.address(args));
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 // Building and running lists of oneDNN primitives.
 #include "ops/cpu/onednn_program.hpp"
 
+#include <algorithm>
+#include <atomic>
+
 #include "engine/core/engine.hpp"
 
 namespace weft {
@@ -48,6 +51,34 @@ Desc Desc::any(const Shape& shape) {
   check(api()->memory_desc_create_with_tag(&made.handle_, int(shape.size()), shape.data(), kF32,
                                            kTagAny));
   return made;
+}
+
+Desc Desc::tagged(const Shape& shape, FormatTag tag) {
+  Desc made;
+  check(api()->memory_desc_create_with_tag(&made.handle_, int(shape.size()), shape.data(), kF32, tag));
+  return made;
+}
+
+Desc Desc::range(const Shape& shape, Dim begin, Dim end) const {
+  Shape part = shape, offsets(shape.size(), 0);
+  part[0] = end - begin;
+  offsets[0] = begin;
+  Desc made;
+  check(api()->memory_desc_create_submemory(&made.handle_, handle_, part.data(), offsets.data()));
+  return made;
+}
+
+void Attributes::finish_with(bool sum, int function, float alpha, float beta) {
+  if (!sum && function == 0) return;
+  PostOps post = nullptr;
+  check(api()->post_ops_create(&post));
+  Status status = kSuccess;
+  if (sum) status = api()->post_ops_append_sum(post, 1.0f, 0, kF32);
+  if (status == kSuccess && function != 0)
+    status = api()->post_ops_append_eltwise(post, AlgKind(function), alpha, beta);
+  if (status == kSuccess) status = api()->primitive_attr_set_post_ops(handle_, post);
+  api()->post_ops_destroy(post);
+  check(status);
 }
 
 size_t Operation::scratch_bytes() const {
@@ -156,6 +187,60 @@ bool Program::run(void* const* bases, size_t unit) const {
   }
   give_frame(frame);
   return good;
+}
+
+namespace {
+enum ReorderBase { kFrom, kTo, kReorderLocal, kReorderBases };
+constexpr Dim kReorderRows = 48;        // a multiple of every block along the first axis
+constexpr size_t kReorderBytes = 1 << 16;  // of a piece, at least
+}  // namespace
+
+struct SplitReorder::Run {
+  const SplitReorder* reorder;
+  void *from, *to;
+  std::atomic<bool> good{true};
+};
+
+bool SplitReorder::add_pieces(const Desc& from, const Desc& to, const Shape& shape, Dim step) {
+  try {
+    for (Dim begin = 0; begin < shape[0]; begin += step) {
+      Dim end = std::min(shape[0], begin + step);
+      std::unique_ptr<Program> piece(new Program(kReorderLocal));
+      if (step >= shape[0])
+        piece->store(from, {kFrom, 0, 0}, to, {kTo, 0, 0});
+      else
+        piece->store(from.range(shape, begin, end), {kFrom, 0, 0}, to.range(shape, begin, end), {kTo, 0, 0});
+      pieces_.push_back(std::move(piece));
+    }
+    return true;
+  } catch (const Unsupported&) {
+    pieces_.clear();
+    return false;
+  }
+}
+
+void SplitReorder::build(const Desc& from, const Desc& to, const Shape& shape) {
+  size_t row = std::max<size_t>(1, from.bytes() / size_t(std::max<Dim>(1, shape[0])));
+  Dim step = (Dim(kReorderBytes / row) + kReorderRows - 1) / kReorderRows * kReorderRows;
+  if (step < shape[0] && add_pieces(from, to, shape, std::max(step, kReorderRows))) return;
+  if (!add_pieces(from, to, shape, shape[0])) throw Unsupported();
+}
+
+void SplitReorder::run_pieces(void* context, int64_t begin, int64_t end) {
+  Run* run = static_cast<Run*>(context);
+  OneThread one;
+  for (int64_t i = begin; i < end; ++i) {
+    const Program& piece = *run->reorder->pieces_[size_t(i)];
+    Scratch local(piece.local_bytes());
+    void* bases[kReorderBases] = {run->from, run->to, local.data()};
+    if (!local.ok() || !piece.run(bases, 0)) run->good.store(false, std::memory_order_relaxed);
+  }
+}
+
+bool SplitReorder::run(void* from, void* to) const {
+  Run run{this, from, to};
+  parallel_for(int64_t(pieces_.size()), 1, &run_pieces, &run);
+  return run.good.load(std::memory_order_relaxed);
 }
 
 Scratch::Scratch(size_t bytes) : bytes_(bytes), data_(bytes ? pool_allocate(bytes) : nullptr) {}

@@ -5,6 +5,7 @@
 // budget nor survive fork, and small pieces keep layout changes inside the cache.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -42,12 +43,15 @@ class Desc {
   static Desc plain(const Shape& shape);                         // C order
   static Desc channels_last(const Shape& shape);                 // (N, C, ...) stored as (N, ..., C)
   static Desc any(const Shape& shape);                           // oneDNN chooses
+  static Desc tagged(const Shape& shape, FormatTag tag);
   static Desc strided(const Shape& shape, const Shape& strides); // in elements
 
   operator ConstMemoryDesc() const { return handle_; }
   bool operator==(const Desc& other) const {
     return api()->memory_desc_equal(handle_, other.handle_) != 0;
   }
+  // Part of the first axis, addressed through the whole's memory.
+  Desc range(const Shape& shape, Dim begin, Dim end) const;
   size_t bytes() const { return api()->memory_desc_get_size(handle_); }
 
  private:
@@ -61,6 +65,8 @@ class Attributes {
     check(api()->primitive_attr_create(&handle_));
     api()->primitive_attr_set_scratchpad_mode(handle_, kScratchpadUser);
   }
+  // The given array is added to, then a function applied (kinds of oneDNN; 0: none).
+  void finish_with(bool sum, int function, float alpha, float beta);
   Attributes(const Attributes&) = delete;
   Attributes& operator=(const Attributes&) = delete;
   ~Attributes() { api()->primitive_attr_destroy(handle_); }
@@ -68,6 +74,21 @@ class Attributes {
 
  private:
   Attr handle_ = nullptr;
+};
+
+// A rearrangement of weights, cut along their first axis so that all cores take part.
+class SplitReorder {
+ public:
+  void build(const Desc& from, const Desc& to, const Shape& shape);
+  bool empty() const { return pieces_.empty(); }
+  bool run(void* from, void* to) const;
+
+ private:
+  struct Run;
+  static void run_pieces(void* context, int64_t begin, int64_t end);
+  bool add_pieces(const Desc& from, const Desc& to, const Shape& shape, Dim step);
+
+  std::vector<std::unique_ptr<class Program>> pieces_;
 };
 
 // A primitive descriptor: one operation for one set of shapes, with the layouts oneDNN chose.
