@@ -2,8 +2,8 @@
 
 A blocked array is an ordinary C-contiguous array (N, C / block, H, W, block): one vector register of channels side by side,
 as oneDNN's convolutions on CPUs like it. A packed weight is (F / block, C / block, kh, kw, block, block), the input channels
-before the output channels; for data with few channels, which stay plain, (F / block, kh, kw, C, block). Element-wise
-operators and concatenation along axis 1 work on blocked arrays as they are.
+before the output channels; for data with few channels, which stay plain, (F / block, kh, kw, C, block). A weight transformed
+by Winograd's method is (36, F / 16, C, 16). Element-wise operators and concatenation along axis 1 work on blocked arrays as they are.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ _FUNCTION = (
     Float("beta", 0.0, doc="Upper bound of clip."),
 )
 _RESIDUAL = Bool("residual", False, doc="Whether an array is added before the function.")
+_FORMAT = Enum("weight_format", ("packed", "plain", "winograd"), "plain", doc="What ``_pack_weight`` made of the weight.")
 _BLOCK = Int("block", 8, low=1, doc="Channels in a block.")
 _WINDOW = nn_conv._CONV
 
@@ -113,25 +114,50 @@ operator(
 
 
 def _packed_shape(attrs, shapes):
-    size = attrs.block
+    size = 16 if attrs.winograd else attrs.block
     filters, channels, *kernel = shapes[0]
+    if attrs.winograd and kernel != [3, 3]:
+        raise ValueError(f"weight has shape {shapes[0]}, expected windows of 3 x 3")
     if len(kernel) != 2:
         raise ValueError(f"weight has {len(shapes[0])} axes, expected 4")
     if filters % size or (channels % size and not attrs.plain_data):
         raise ValueError(f"weight has shape {shapes[0]}: its channels are not multiples of block={size}")
+    if attrs.winograd:
+        return [(36, filters // 16, channels, 16)]
     if attrs.plain_data:
         return [(filters // size, *kernel, channels, size)]
     return [(filters // size, channels // size, *kernel, size, size)]
 
 
-def _pack(weight: np.ndarray, size: int, plain_data: bool) -> np.ndarray:
+# Winograd's F(4 x 4, 3 x 3): what turns a window into 6 x 6 points.
+_POINTS = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
+
+
+def _transform(weight: np.ndarray) -> np.ndarray:
+    filters, channels, *_ = weight.shape
+    points = np.einsum("iy,fcyx,jx->ijfc", _POINTS, weight, _POINTS).reshape(36, filters // 16, 16, channels)
+    return points.transpose(0, 1, 3, 2)
+
+
+def _transform_back(points: np.ndarray) -> np.ndarray:
+    inverse = np.linalg.pinv(_POINTS)
+    points = points.transpose(0, 1, 3, 2).reshape(6, 6, -1, points.shape[2])
+    return np.einsum("yi,ijfc,xj->fcyx", inverse, points, inverse).astype(points.dtype)
+
+
+def _pack(attrs, weight: np.ndarray) -> np.ndarray:
     filters, channels, *kernel = weight.shape
-    if plain_data:
+    size = attrs.block
+    if attrs.winograd:
+        return _transform(weight)
+    if attrs.plain_data:
         return weight.reshape(filters // size, size, channels, *kernel).transpose(0, 3, 4, 2, 1)
     return weight.reshape(filters // size, size, channels // size, size, *kernel).transpose(0, 2, 4, 5, 3, 1)
 
 
-def _unpack(weight: np.ndarray) -> np.ndarray:
+def _unpack(attrs, weight: np.ndarray) -> np.ndarray:
+    if attrs.weight_format == "winograd":
+        return _transform_back(weight)
     if weight.ndim == 6:
         f, c, kh, kw, inner, outer = weight.shape
         return weight.transpose(0, 5, 1, 4, 2, 3).reshape(f * outer, c * inner, kh, kw)
@@ -144,10 +170,14 @@ def _unpack(weight: np.ndarray) -> np.ndarray:
 operator(
     "_pack_weight",
     inputs=("weight",),
-    params=(_BLOCK, Bool("plain_data", False, doc="Of a convolution whose data have few channels and stay plain.")),
+    params=(
+        _BLOCK,
+        Bool("plain_data", False, doc="Of a convolution whose data have few channels and stay plain."),
+        Bool("winograd", False, doc="Transform it by Winograd's method instead."),
+    ),
     shape=_packed_shape,
     cpu=(native("pack_weight"),),
-    numpy=lambda attrs, ins, outs: put(outs[0], _pack(ins[0], attrs.block, attrs.plain_data)),
+    numpy=lambda attrs, ins, outs: put(outs[0], _pack(attrs, ins[0])),
     cost=_moved,
     doc="""Bring the weight of a convolution into the order that the blocked convolution reads it in.""",
 )
@@ -161,7 +191,9 @@ def _conv_inputs(attrs):
     return (*names, "residual") if attrs.residual else tuple(names)
 
 
-def _plain_weight_shape(shape):
+def _plain_weight_shape(attrs, shape):
+    if attrs.weight_format == "winograd":
+        return (shape[1] * shape[3], shape[2], *attrs.kernel)
     if len(shape) == 6:
         return (shape[0] * shape[5], shape[1] * shape[4], shape[2], shape[3])
     if len(shape) == 5:
@@ -170,7 +202,7 @@ def _plain_weight_shape(shape):
 
 
 def _conv_result(attrs, shapes):
-    plain = [plain_shape(shapes[0]), _plain_weight_shape(shapes[1]), *shapes[2 : 2 if attrs.no_bias else 3]]
+    plain = [plain_shape(shapes[0]), _plain_weight_shape(attrs, shapes[1]), *shapes[2 : 2 if attrs.no_bias else 3]]
     return nn_conv._conv_shape(attrs, plain)[0]
 
 
@@ -189,7 +221,7 @@ def _blocked_conv_shape(attrs, shapes):
 
 
 def _conv_forward(attrs, ins, outs):
-    data, weight = unblock(ins[0]), _unpack(ins[1])
+    data, weight = unblock(ins[0]), _unpack(attrs, ins[1])
     spatial = plain_shape(outs[0].shape)[2:]
     value = nn_conv.correlate(data, weight, nn_conv.conv_geometry(attrs), attrs.num_group, spatial)
     if not attrs.no_bias:
@@ -226,13 +258,13 @@ def _declare_convolution(name, params, shape, doc):
 
 _declare_convolution(
     "_fused_Convolution",
-    (*_WINDOW, _RESIDUAL, *_FUNCTION),
+    (*_WINDOW, _RESIDUAL, *_FUNCTION, _FORMAT),
     _fused_shape,
     """Convolution, then an addition, then a function of the result, in one pass.""",
 )
 _declare_convolution(
     "_blocked_Convolution",
-    (*_WINDOW, _RESIDUAL, *_FUNCTION, _BLOCK),
+    (*_WINDOW, _RESIDUAL, *_FUNCTION, _FORMAT, _BLOCK),
     _blocked_conv_shape,
     """Convolution of blocked data (or plain data of few channels) with plain or packed weights, to a blocked result.""",
 )

@@ -44,6 +44,7 @@ struct Convolution {
   // convolution the data may still be plain (few channels); weights may be packed beforehand.
   int64_t block = 0;
   bool plain_data = false, packed = false;
+  bool winograd = false;  // weights arrive transformed, as make_pack_weight() does it
   // Of the result: an array that is added to it, then a function (alpha: slope or lower bound, beta: upper).
   bool residual = false;
   Activation activation = Activation::kNone;
@@ -61,6 +62,9 @@ Kernel* make_backward_deconvolution(const Convolution& layer, const Wanted& want
 
 // How many channels oneDNN likes in a block on this CPU: 8, 16, or 0 where it prefers other layouts.
 int64_t preferred_block();
+// Whether 3 x 3 convolutions may be computed by Winograd's method (at first they may).
+void allow_winograd(bool allowed);
+bool winograd_suits(const Convolution& layer);  // as a forward convolution with transformed weights
 // (weight) -> weight as a blocked convolution takes it
 Kernel* make_pack_weight(const Convolution& layer);
 

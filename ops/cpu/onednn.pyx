@@ -6,6 +6,7 @@ tier is used then.
 """
 
 import math
+import os
 
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
@@ -55,10 +56,12 @@ cdef extern from "ops/cpu/onednn.hpp" namespace "weft::dnnl" nogil:
         vector[int64_t] out, kernel, stride, dilate, pad
         cbool bias
         int64_t block
-        cbool plain_data, packed, residual
+        cbool plain_data, packed, residual, winograd
         Activation activation
         float alpha, beta
     CKernel* make_pack_weight(const Convolution& layer)
+    void c_allow_winograd "weft::dnnl::allow_winograd"(cbool allowed)
+    cbool c_winograd_suits "weft::dnnl::winograd_suits"(const Convolution& layer)
     int64_t c_preferred_block "weft::dnnl::preferred_block"()
     CKernel* make_convolution(const Convolution& layer)
     CKernel* make_backward_convolution(const Convolution& layer, const Wanted& wanted)
@@ -77,6 +80,7 @@ cdef bint _ready():
     cdef bytes path
     if not _tried:
         _tried = True
+        c_allow_winograd(os.environ.get("WEFT_WINOGRAD", "1").strip().lower() not in ("0", "false", "off"))
         candidates = onednn_library.candidates()
         if len(candidates) == 1:  # nothing found: only the loader's own search
             _problems.extend(onednn_library.lost_files())
@@ -282,7 +286,8 @@ def fused_convolution(attrs, in_specs, out_specs) -> Kernel | None:
         return None
     cdef Convolution layer
     _fill_fused(&layer, attrs, in_specs[0].shape, out_specs[0].shape)
-    layer.packed = len(in_specs[1].shape) > 4
+    layer.winograd = attrs.weight_format == "winograd"
+    layer.packed = attrs.weight_format == "packed"
     layer.residual = attrs.residual
     if attrs.residual and not layer.block and attrs.act_type not in ("none", "relu"):
         return None
@@ -291,6 +296,22 @@ def fused_convolution(attrs, in_specs, out_specs) -> Kernel | None:
     layer.alpha = {"relu": 0.0, "softrelu": 1.0}.get(attrs.act_type, attrs.alpha)
     layer.beta = attrs.beta
     return _wrap(make_convolution(layer))
+
+
+def winograd_suits(attrs, data, out) -> bool:
+    """Return whether a blocked convolution of arrays of these shapes should have its weights transformed beforehand.
+
+    >>> from weft.ops import registry
+    >>> attrs = registry.get("_blocked_Convolution").attrs(kernel=(1, 1), num_filter=64)
+    >>> winograd_suits(attrs, (1, 8, 56, 56, 8), (1, 8, 56, 56, 8))
+    False
+    """
+    cdef Convolution layer
+    if not _ready():
+        return False
+    _fill_fused(&layer, attrs, data, out)
+    layer.activation = ACTIVATIONS[attrs.act_type]
+    return c_winograd_suits(layer)
 
 
 def backward_blocked_convolution(attrs, in_specs, out_specs) -> Kernel | None:
@@ -314,6 +335,14 @@ def pack_weight(attrs, in_specs, out_specs) -> Kernel | None:
         layer.kernel.push_back(size)
         layer.dilate.push_back(1)
     layer.block, layer.plain_data = attrs.block, attrs.plain_data
+    layer.winograd = attrs.winograd
+    if layer.winograd:  # the size of the data does not matter here
+        for size in (1, 1):
+            layer.stride.push_back(size)
+            layer.pad.push_back(size)
+            layer.in_.push_back(size)
+            layer.out.push_back(size)
+        layer.activation = Activation.kNone
     return _wrap(make_pack_weight(layer))
 
 

@@ -66,6 +66,31 @@ void add_to_channels(float* values, const float* bias, Dim channels, Dim plane) 
 
 }  // namespace
 
+namespace {
+
+std::atomic<bool> winograd_allowed{true};
+constexpr Dim kWinogradChannels = 32;  // with fewer, the transforms cost what the products save
+
+Dim winograd_tiles(const Convolution& layer) {
+  return layer.batch * ((layer.out[0] + 3) / 4) * ((layer.out[1] + 3) / 4);
+}
+
+bool winograd_may(const Convolution& layer) {
+  return winograd_allowed.load(std::memory_order_relaxed) && winograd_fits(layer) &&
+         std::min(layer.in_channels, layer.out_channels) >= kWinogradChannels;
+}
+
+}  // namespace
+
+void allow_winograd(bool allowed) { winograd_allowed.store(allowed, std::memory_order_relaxed); }
+
+// Transformed weights are four times as many: with few tiles, reading them takes longer than it saves.
+bool winograd_suits(const Convolution& layer) { return winograd_may(layer) && winograd_tiles(layer) >= 16; }
+
+bool winograd_pays(const Convolution& layer, ConvKind kind) {
+  return winograd_may(layer) && winograd_tiles(layer) >= (kind == ConvKind::kBackwardWeights ? 24 : 48);
+}
+
 // Measured for ResNet-50's and LeNet's layers on AVX2, layout changes included, batches cut into
 // single images: docs/decisions/0010-onednn.md has the table.
 Layout choose_layout(const Convolution& layer, ConvKind kind) {
@@ -447,6 +472,11 @@ Kernel* build_staged(Fill fill) {
 std::unique_ptr<Stage> make_conv_map(const Convolution& layer, Direction direction, Operand source,
                                      Operand weight, Operand destination, const Operand* bias,
                                      const Operand* residual) {
+  bool backward = direction == Direction::kBackward;
+  if (layer.winograd && !winograd_fits(layer)) throw Unsupported();
+  if (layer.winograd || (!(backward && bias) &&
+                         winograd_pays(layer, backward ? ConvKind::kBackwardData : ConvKind::kForward)))
+    return make_winograd_map(layer, backward, source, weight, destination, bias, residual);
   return std::unique_ptr<Stage>(
       new ConvMap(layer, direction, source, weight, destination, bias, residual));
 }
@@ -481,7 +511,8 @@ class PackWeight : public Stage {
 
 Kernel* make_pack_weight(const Convolution& layer) {
   return build_staged([&](StagedKernel* kernel) {
-    kernel->add(std::unique_ptr<Stage>(new PackWeight(layer)));
+    if (layer.winograd && !winograd_fits(layer)) throw Unsupported();
+    kernel->add(layer.winograd ? make_winograd_pack(layer) : std::unique_ptr<Stage>(new PackWeight(layer)));
   });
 }
 

@@ -30,6 +30,7 @@ struct Stage {
 };
 
 enum class Direction { kForward, kBackward };
+enum class ConvKind { kForward, kBackwardData, kBackwardWeights };
 
 // From the convolution's data to its result (forward), or the reverse: an image at a time, with
 // the weights rearranged once. `bias` (optional) is added to the destination's channels.
@@ -41,9 +42,17 @@ std::unique_ptr<Stage> make_conv_map(const Convolution& layer, Direction directi
 std::unique_ptr<Stage> make_conv_weights(const Convolution& layer, Operand data, Operand out_grad,
                                          Operand d_weight);
 
+// The same by Winograd's method, where winograd_fits().
+bool winograd_fits(const Convolution& layer);
+bool winograd_pays(const Convolution& layer, ConvKind kind);
+std::unique_ptr<Stage> make_winograd_map(const Convolution& layer, bool backward, Operand source, Operand weight,
+                                         Operand destination, const Operand* bias, const Operand* residual);
+std::unique_ptr<Stage> make_winograd_weights(const Convolution& layer, Operand data, Operand out_grad,
+                                             Operand d_weight);
+std::unique_ptr<Stage> make_winograd_pack(const Convolution& layer);
+
 // The layouts that oneDNN works in for one of the primitives.
 enum class Layout { kPlain, kChannelsLast, kAny, kGiven };  // kGiven: the arrays' own blocks
-enum class ConvKind { kForward, kBackwardData, kBackwardWeights };
 Layout choose_layout(const Convolution& layer, ConvKind kind);
 
 // Shapes, and one primitive over `batch` images.

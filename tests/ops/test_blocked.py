@@ -35,6 +35,7 @@ def agree(name, params, arrays, train=False, tolerance=2e-5):
     expected = registry.reference_run(name, attrs, copies)
     got = native(name, params, arrays, train)
     for a, b in zip([*got, *arrays], [*expected, *copies]):
+        # Winograd's method loses a few more digits of the largest values than the direct sums.
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * max(1, np.abs(b).max()))
     return got
 
@@ -77,8 +78,48 @@ def test_convolution(case, packed):
     expected = registry.reference_run("Convolution", plain, [blocked.unblock(data), weight, draw(case[1], seed=2)])
     if packed:
         (weight,) = agree("_pack_weight", {"block": 8, "plain_data": case[0][1] == 3}, [weight], tolerance=0)
+        params["weight_format"] = "packed"
     (got,) = agree("_blocked_Convolution", params, [data, weight, draw(case[1], seed=2)])
-    np.testing.assert_allclose(blocked.unblock(got), expected[0], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(blocked.unblock(got), expected[0], rtol=1e-4, atol=1e-5 * np.abs(expected[0]).max())
+
+
+WINOGRAD = [((2, 32, 13, 18), 48, (1, 1)), ((3, 64, 8, 8), 32, (0, 2)), ((9, 48, 9, 7), 64, (2, 1))]
+
+
+@needs_onednn
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("case", WINOGRAD, ids=str)
+def test_transformed_weights(case, relu):
+    shape, filters, pad = case
+    data, weight, bias = blocked.block(draw(*shape), 8), draw(filters, shape[1], 3, 3, seed=1), draw(filters, seed=2)
+    params = {"kernel": (3, 3), "pad": pad, "num_filter": filters, "act_type": "relu" if relu else "none"}
+    op = registry.get("_blocked_Convolution")
+    (expected,) = registry.reference_run(op, params, [data, weight, bias])
+    (points,) = agree("_pack_weight", {"winograd": True}, [weight], tolerance=1e-6)
+    for arrays, residual in (([data, points, bias], False), ([data, points, bias, expected], True)):
+        more = {**params, "weight_format": "winograd", "residual": residual}
+        (got,) = agree("_blocked_Convolution", more, arrays, tolerance=5e-5)
+        if not residual:
+            np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+@needs_onednn
+@pytest.mark.parametrize("case", WINOGRAD, ids=str)
+def test_winograd_gradients_and_plain_arrays(case):
+    shape, filters, pad = case
+    data, weight = draw(*shape), draw(filters, shape[1], 3, 3, seed=1)
+    params = {"kernel": (3, 3), "pad": pad, "num_filter": filters, "no_bias": True}
+    (out,) = agree("Convolution", params, [data, weight], tolerance=5e-5)
+    grad = draw(*out.shape, seed=2)
+    plain = agree("_backward_Convolution", {**params, "wanted": 3}, [grad, data, weight], tolerance=5e-5)
+    made = agree(
+        "_backward_blocked_Convolution",
+        {**params, "wanted": 3},
+        [blocked.block(grad, 8), blocked.block(data, 8), weight],
+        tolerance=5e-5,
+    )
+    for blocks, planes in zip((blocked.unblock(made[0]), made[1]), plain):
+        np.testing.assert_allclose(blocks, planes, rtol=5e-5, atol=5e-5 * np.abs(planes).max())
 
 
 @needs_onednn

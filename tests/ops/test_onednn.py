@@ -44,7 +44,7 @@ def call(name, attrs, inputs, *out_shapes):
 
 
 def check(result, expected, terms):
-    np.testing.assert_allclose(result, expected, rtol=2e-4, atol=1e-5 * math.sqrt(terms) + 1e-6)
+    np.testing.assert_allclose(result, expected, rtol=2e-4, atol=6e-5 * math.sqrt(terms) + 1e-6)
 
 
 # ---- matrix products -------------------------------------------------------------------------------------------------
