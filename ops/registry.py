@@ -10,6 +10,7 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -110,6 +111,8 @@ DECLARATION_MODULES: list[str] = [
 
 _operators: dict[str, Operator] = {}
 _by_name: dict[str, Operator] = {}
+#: Operators of modules whose import failed; they may be declared again.
+_forgotten: set[str] = set()
 _left_out: dict[str, str] = {}
 
 _INPUT_DOCS = {
@@ -565,6 +568,10 @@ def operator(
 
 
 def _register(op: Operator) -> None:
+    if op.name in _forgotten:
+        _forgotten.discard(op.name)
+        for name in _operators.pop(op.name).names:
+            del _by_name[name]
     for name in op.names:
         if name in _by_name:
             raise ValueError(f"operator name {name!r} is declared twice ({_by_name[name].name} and {op.name})")
@@ -592,26 +599,38 @@ def left_out(name: str) -> str | None:
 
 # ---- looking up --------------------------------------------------------------------------------------------------------
 
-_loaded = False
+_loading = threading.RLock()
+_state = "empty"  # "loading": the thread that holds the lock is importing; "failed": some declarations are there; "loaded"
 
 
 def load_all() -> None:
-    """Import every module with declarations (once)."""
-    global _loaded
-    if not _loaded:
-        _loaded = True  # before the imports, because they look operators up
+    """Import every module with declarations (once); other threads wait until all are there."""
+    global _state
+    if _state == "loaded":
+        return
+    with _loading:
+        if _state in ("loaded", "loading"):  # the modules look operators up themselves
+            return
+        _state = "loading"
         try:
             for module in DECLARATION_MODULES:
                 importlib.import_module(f".{module}", __package__)
         except BaseException:
-            _loaded = False
+            _state = "failed"
+            # What the failed module has declared, it declares again: Python imports it anew.
+            _forgotten.update(_operators)
             raise
+        _state = "loaded"
+        _forgotten.clear()
 
 
 def find(name: str) -> Operator | None:
     """Return the operator with this name or alias, or None."""
-    load_all()
-    return _by_name.get(name)
+    found = _by_name.get(name)
+    if found is None and _state != "loaded":
+        load_all()
+        found = _by_name.get(name)
+    return found
 
 
 def get(name: str) -> Operator:

@@ -1,6 +1,9 @@
 """The declaration scheme: parameter types, attribute records, argument binding, documentation."""
 
 import pickle
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -184,3 +187,56 @@ def test_attributes_move_between_operators_by_name():
     moved = registry.get("_backward_sum").attrs_from(attrs)
     assert moved.axis == (1,) and moved.keepdims
     assert registry.get("norm").attrs_from(attrs).ord == 2
+
+
+def run_apart(program):
+    """Run a program in a new interpreter, where no operator has been looked up yet."""
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_threads_that_look_operators_up_at_once_find_them():
+    run_apart(
+        """
+        import threading
+        from weft.ops import registry
+        found, start = [], threading.Barrier(8)
+        def look_up():
+            start.wait()
+            found.append(registry.find("_contrib_hawkesll"))
+        threads = [threading.Thread(target=look_up) for _ in range(8)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+        assert None not in found, found
+        """
+    )
+
+
+def test_operators_are_complete_after_an_import_that_failed():
+    run_apart(
+        """
+        import subprocess, sys
+        from weft.ops import registry
+        real, calls = registry._register, []
+        def failing(op):                      # in the middle of a module, after some of its operators
+            calls.append(op)
+            if len(calls) == 100:
+                raise OSError("no such disk")
+            real(op)
+        registry._register = failing
+        for _ in range(2):
+            try:
+                registry.find("no such operator")
+            except OSError as error:
+                assert "disk" in str(error)
+            else:
+                raise AssertionError("the import's error is lost")
+            calls.clear()
+        registry._register = real
+        failed = registry.all_names()
+        assert registry.find("_contrib_hawkesll") is not None
+        whole = subprocess.run([sys.executable, "-c", "from weft.ops import registry; print(len(registry.all_names()))"],
+                               capture_output=True, text=True, check=True)
+        assert len(failed) == int(whole.stdout), (len(failed), whole.stdout)
+        """
+    )

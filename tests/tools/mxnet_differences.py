@@ -126,6 +126,7 @@ DIFFERENCES = (
     ("trajectories", "LAMB-together-float16*", "values", "MXNet takes the norms of weights rounded to float16; weft of the float32 ones"),
     ("metrics", "*-half", "values", "MXNet sums in float16, weft in double precision"),
     ("metrics", "'pearsonr', average='micro'-*", "values", "MXNet's get_global gives zero; weft's the correlation of all batches"),
+    ("drawings", "summary-embedding-shape*", "values", "MXNet takes the first dimension for the number of inputs of a layer"),
     ("initializers", "dumps-FusedRNN(mx.init.Zero(),*", "error", "MXNet cannot read what it dumps"),
 )
 
