@@ -321,7 +321,7 @@ def refine_dtypes(op: Any, attrs: Any, ins: Dtypes, outs: Dtypes) -> tuple[Dtype
         names = op.input_names(attrs)
         ins = [merge_dtype(a, b, name) for name, a, b in zip(names, ins, op.infer_dtypes(attrs, ins))]
     if _open(ins):
-        ins = _common(op, attrs, ins, outs)
+        ins, outs = _common(op, attrs, ins, outs)
     if _open(ins):
         return ins, outs
     found = op.dtype(attrs, ins)
@@ -332,38 +332,41 @@ def _open(dtypes: Dtypes) -> bool:
     return any(dtype is None for dtype in dtypes)
 
 
-def _common(op: Any, attrs: Any, ins: Dtypes, outs: Dtypes) -> Dtypes:
-    """Return ``ins`` with the unknown ones filled in that have the same dtype in all accepted choices."""
+def _common(op: Any, attrs: Any, ins: Dtypes, outs: Dtypes) -> tuple[Dtypes, Dtypes]:
+    """Fill in the dtypes that all accepted choices of the unknown ones have in common."""
     missing = [i for i, dtype in enumerate(ins) if dtype is None]
-    if len(missing) > 2:
-        # Too many to try all choices: arrays about which nothing is known have one dtype, as in MXNet.
-        choices: Any = ((dtype,) * len(missing) for dtype in _DTYPES)
-    else:
-        choices = product(_DTYPES, repeat=len(missing))
+    few = len(missing) <= 2
+    # Where there are too many to try all choices, arrays about which nothing is known have one dtype, as in MXNet.
+    choices: Any = product(_DTYPES, repeat=len(missing)) if few else ((dtype,) * len(missing) for dtype in _DTYPES)
     accepted = []
     for choice in choices:
         full = list(ins)
         for i, dtype in zip(missing, choice):
             full[i] = dtype
-        if len(missing) > 2 and op.infer_dtypes is not None:
+        if not few and op.infer_dtypes is not None:
             full = list(op.infer_dtypes(attrs, [full[0], *ins[1:]]))
-        if _accepts(op, attrs, full, outs):
-            accepted.append(full)
+        found = _outputs(op, attrs, full)
+        if found is not None and all(out is None or out == dtype for out, dtype in zip(outs, found)):
+            accepted.append((full, found))
     if not accepted:
-        if len(missing) <= 2:
+        if few:
             # No choice fits, so what is known is contradictory: let the rule say how.
             first = next((dtype for dtype in (*ins, *outs) if dtype is not None), _DTYPES[0])
             found = op.dtype(attrs, [first if dtype is None else dtype for dtype in ins])
             raise ValueError(f"the outputs have dtypes {outs}, but {found} follows from the inputs")
-        return ins
-    return [dtypes[0] if all(other == dtypes[0] for other in dtypes) else None for dtypes in zip(*accepted)]
+        return ins, outs
+    ins = _shared([full for full, _ in accepted])
+    return ins, _shared([found for _, found in accepted]) if few else outs
 
 
-def _accepts(op: Any, attrs: Any, ins: Dtypes, outs: Dtypes) -> bool:
+def _shared(choices: Sequence[Dtypes]) -> Dtypes:
+    return [dtypes[0] if all(other == dtypes[0] for other in dtypes) else None for dtypes in zip(*choices)]
+
+
+def _outputs(op: Any, attrs: Any, ins: Dtypes) -> Dtypes | None:
     if _open(ins):
-        return False
+        return None
     try:
-        found = op.dtype(attrs, ins)
+        return list(op.dtype(attrs, ins))
     except (ValueError, IndexError, TypeError):
-        return False
-    return all(out is None or out == dtype for out, dtype in zip(outs, found))
+        return None

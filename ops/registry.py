@@ -158,6 +158,7 @@ class Operator:
         "inplace",
         "input_docs",
         "inputs",
+        "loss",
         "mutates",
         "name",
         "num_outputs",
@@ -308,6 +309,10 @@ class Operator:
         """Return the indices of the inputs of which only shape and dtype matter."""
         return tuple(self.unread(attrs)) if callable(self.unread) else self.unread
 
+    def is_loss(self, attrs: Attrs) -> bool:
+        """Whether backward begins at this call, whatever the gradient of its output."""
+        return self.loss(attrs) if callable(self.loss) else self.loss
+
     def inplace_pairs(self, attrs: Attrs) -> tuple[tuple[int, int], ...]:
         """Return the (input, output) pairs that may share storage."""
         return tuple(self.inplace(attrs)) if callable(self.inplace) else self.inplace
@@ -451,6 +456,7 @@ def operator(
     mutates: Sequence[int] | Callable[[Attrs], Sequence[int]] = (),
     random: bool = False,
     uses_train: bool = False,
+    loss: bool | Callable[[Attrs], bool] = False,
     cpu: Sequence[Callable[..., Any]] = (),
     numpy: Callable[..., Any] | None = None,
     cost: float | Callable[..., float] | None = None,
@@ -504,6 +510,8 @@ def operator(
         Inputs that the kernel also writes; ``attrs -> indices`` where they depend on the number of inputs.
     random, uses_train : bool
         The kernel needs random numbers; it depends on the training mode.
+    loss : bool or callable
+        The gradient function does not read the gradient of the output: the operator is where backward begins.
     cpu : sequence of callables
         Kernel builders ``(attrs, in_specs, out_specs) -> kernel or None``, best first.
     numpy : callable, optional
@@ -555,6 +563,7 @@ def operator(
     op.mutates = mutates if callable(mutates) else tuple(mutates)
     op.random = random
     op.uses_train = uses_train
+    op.loss = loss
     op.cpu = tuple(builder for builder in cpu if builder is not None)
     op.numpy = numpy
     op.cost = cost

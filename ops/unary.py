@@ -515,6 +515,7 @@ _identity(
     lambda ctx, g: [F.ones_like(g)],
     "Copy of the input that is taken as a loss: its gradient is one, whatever comes from above.",
     output_names=("loss",),
+    loss=True,
     aliases=("_sparse_make_loss",),
 )
 _identity(

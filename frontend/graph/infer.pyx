@@ -193,7 +193,7 @@ def as_partial_shape(shape, name):
     if isinstance(shape, str):
         try:
             shape = literal_eval(shape)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             raise ShapeError(f"variable {name}: the shape {shape!r} is not a tuple of integers") from None
     if isinstance(shape, int):
         shape = (shape,)

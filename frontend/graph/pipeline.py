@@ -44,7 +44,10 @@ class Pass(NamedTuple):
 
 
 #: In the order in which they run, after inference, the training mode and the gradient.
-PASSES: list[Pass] = []
+PASSES: list[Pass] = [
+    Pass("simplify", "simplify:simplify", "both"),
+    Pass("recompute", "recompute:recompute", "train"),
+]
 
 
 def switched_off(extra: Iterable[str] = ()) -> frozenset[str]:
@@ -75,13 +78,11 @@ def set_mode(graph: Graph, train: bool) -> Graph:
     >>> graph.train
     True
     """
-    if bool(graph.train) == train and all(
-        node.op is None or not node.op.uses_train or node.attrs.train == train for node in graph.nodes
-    ):
+    if bool(graph.train) == train and all(node.op is None or not node.op.uses_train or node.attrs.train == train for node in graph.nodes):
         return graph
     graph = graph.copy()
     graph.train = train
-    changed: dict[tuple[object, int], object] = {}
+    changed: dict[tuple[object, int], tuple] = {}
     for node in graph.nodes:
         if node.op is not None and node.op.uses_train and node.attrs.train != train:
             key = (node.op, id(node.attrs))

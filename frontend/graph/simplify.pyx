@@ -1,0 +1,389 @@
+"""Passes that leave work out: identities, common subexpressions, constants, and what nobody needs.
+
+One walk in order serves the first two, because what replaces a node must be known before its users are looked at. The
+order of the nodes that stay is kept: the gradient pass has put backward nodes where they free memory earliest.
+"""
+
+from .ir cimport Graph, Node
+
+from ...ops import registry
+from .ir import BACKWARD
+
+#: Larger constants than this (bytes) are folded only where they are no larger than what they are made of.
+LARGEST_CONSTANT = 1 << 16
+
+# Operators that give their first input to their first output unchanged once gradients are in the graph.
+cdef set IDENTITIES = {
+    "_copy", "BlockGrad", "make_loss", "MakeLoss", "_contrib_gradientmultiplier", "_identity_with_attr_like_rhs",
+    "IdentityAttachKLSparseReg",
+}
+# ... and those that do so when shape and dtype stay what they are.
+cdef set SAME_SPEC = {
+    "Reshape", "Flatten", "expand_dims", "squeeze", "reshape_like", "Cast", "amp_cast", "broadcast_to", "broadcast_axis",
+    "broadcast_like", "_reduce_like", "_expand_like", "slice_axis", "slice_like", "Crop", "Concat", "add_n",
+}
+cdef dict NEUTRAL = {"_mul_scalar": 1.0, "_div_scalar": 1.0, "_minus_scalar": 0.0, "_power_scalar": 1.0}
+# Operators that only give elements another shape; the shape alone says what they do.
+cdef set RESHAPES = {"Reshape", "Flatten", "expand_dims", "squeeze", "reshape_like"}
+# Operators that take only the shape of an input: what they become when it is known.
+cdef dict SHAPE_ONLY = {"zeros_like": "_zeros", "ones_like": "_ones"}
+
+
+def simplify(Graph graph, identities=True, common=True, constants=True, dead=True):
+    """Return a graph that computes the same with fewer nodes; the same object where there is nothing to leave out.
+
+    Parameters
+    ----------
+    graph : Graph
+        A graph with specs.
+    identities : bool
+        Remove operators that give back their input, and join reshapes and transposes that follow each other.
+    common : bool
+        Compute equal calls once; never those that draw random numbers, write their inputs or depend on the training mode.
+    constants : bool
+        Evaluate what depends on no variable once, and keep the values in ``graph.constants``.
+    dead : bool
+        Drop nodes that no output needs.
+
+    Examples
+    --------
+    >>> from weft.frontend.graph.ir import Graph, Node
+    >>> from weft.frontend.graph.infer import infer
+    >>> from weft.ops import registry
+    >>> copy, exp = registry.get("_copy"), registry.get("exp")
+    >>> same = Node(copy, copy.attrs(), "same", [(Node(None, None, "x"), 0)])
+    >>> graph = Graph.from_entries([(Node(exp, exp.attrs(), "y", [(same, 0)]), 0)])
+    >>> simplify(infer(graph, {"x": (2,)})).nodes
+    [<variable x>, <Node y = exp(x)>]
+    """
+    cdef Graph result = graph.copy()
+    cdef list texts = []
+    if identities or common:
+        removed, merged = walk(result, identities, common)
+        if removed:
+            texts.append(f"{removed} identities removed or joined")
+        if merged:
+            texts.append(f"{merged} equal calls merged")
+    if constants:
+        folded, size = fold(result)
+        if folded:
+            texts.append(f"{folded} constants, {size} bytes")
+    if dead:
+        dropped = drop_dead(result)
+        if dropped:
+            texts.append(f"{dropped} nodes dropped that nothing needs")
+    if not texts:
+        return graph
+    result.note("simplify", "; ".join(texts))
+    return result
+
+
+def remove_identities(Graph graph):
+    """Return the graph without operators that give back their input."""
+    return simplify(graph, True, False, False, True)
+
+
+def merge_common(Graph graph):
+    """Return the graph with equal calls computed once."""
+    return simplify(graph, False, True, False, True)
+
+
+def fold_constants(Graph graph):
+    """Return the graph with everything evaluated that depends on no variable."""
+    return simplify(graph, False, False, True, True)
+
+
+def eliminate_dead(Graph graph):
+    """Return the graph without nodes that no output needs."""
+    return simplify(graph, False, False, False, True)
+
+
+# ---- identities and common subexpressions ----------------------------------------------------------------------------
+
+
+cdef set mutated_entries(Graph graph):
+    """Entries that some node writes in place."""
+    cdef set found = set()
+    cdef Node node
+    for node in graph.nodes:
+        if node.op is not None and node.op.mutates:
+            for i in node.op.mutated_inputs(node.attrs):
+                found.add(node.inputs[i])
+    return found
+
+
+cdef tuple walk(Graph graph, bint identities, bint common):
+    """Rewrite the graph's inputs; return how many nodes were bypassed, and how many merged."""
+    cdef Py_ssize_t i, k, removed = 0, merged = 0
+    cdef list moved = [None] * len(graph.nodes)   # for a replaced node, the entries that its outputs became
+    cdef set mutated = mutated_entries(graph)
+    cdef set heads = set(graph.outputs)
+    cdef set late = read_late(graph)
+    cdef dict known = {}
+    cdef Node node, source, other
+    for i in range(len(graph.nodes)):
+        node = <Node>graph.nodes[i]
+        if node.op is None:
+            continue
+        for k in range(len(node.inputs)):
+            entry = <tuple>node.inputs[k]
+            source = <Node>entry[0]
+            if moved[source.id] is not None:
+                entry = (<list>moved[source.id])[<Py_ssize_t>entry[1]]
+                if entry is not None:
+                    node.inputs[k] = entry
+        if identities:
+            if join(node):
+                removed += 1
+            entry = same_as(node)
+            if entry is not None and entry not in mutated and (node, 0) not in mutated and not clashes(node, entry, heads):
+                moved[i] = [None] * len(node.specs)
+                moved[i][0] = entry
+                if (node, 0) in heads:
+                    heads.add(entry)
+                removed += 1
+                continue
+        if common and mergeable(node, mutated):
+            group = node.annotations.get("__ctx_group__") if node.annotations is not None else None
+            key = (node.op, node.attrs._values(), tuple(node.inputs), node.context, group)
+            other = known.get(key)
+            if other is None or (other.part != node.part and other not in late):
+                # Across the border between the parts only where the earlier one is kept until then anyway.
+                known[key] = node
+                continue
+            for k in range(len(node.specs)):
+                if (node, k) in heads:
+                    # Two outputs may be one entry, but each head stays a result of its own.
+                    break
+            else:
+                moved[i] = [(other, k) for k in range(len(node.specs))]
+                merged += 1
+    if removed or merged:
+        for k in range(len(graph.outputs)):
+            entry = <tuple>graph.outputs[k]
+            source = <Node>entry[0]
+            if moved[source.id] is not None and (<list>moved[source.id])[<Py_ssize_t>entry[1]] is not None:
+                graph.outputs[k] = (<list>moved[source.id])[<Py_ssize_t>entry[1]]
+    return removed, merged
+
+
+cdef set read_late(Graph graph):
+    """Nodes whose outputs the backward part reads anyway, or that are results."""
+    cdef set found = set()
+    cdef Node node, source
+    for node in graph.nodes:
+        if node.part == BACKWARD:
+            for entry in node.inputs:
+                source = <Node>(<tuple>entry)[0]
+                if source.part != BACKWARD:
+                    found.add(source)
+    for entry in graph.outputs:
+        found.add((<tuple>entry)[0])
+    return found
+
+
+cdef bint clashes(Node node, entry, set heads) except -1:
+    """Whether a node must stay because it is a result: one of its own, or of something that is not computed here."""
+    return (node, 0) in heads and (entry in heads or (<Node>entry[0]).op is None)
+
+
+cdef bint mergeable(Node node, set mutated) except -1:
+    op = node.op
+    if op.random or op.uses_train or op.mutates or node.controls or node.subgraphs or node.cached or op.name == "Custom":
+        return False
+    if mutated:
+        for entry in node.inputs:
+            if entry in mutated:
+                return False
+    return True
+
+
+cdef object same_as(Node node):
+    """Return the entry that a node's first output equals, or None."""
+    op = node.op
+    cdef str name = op.name
+    if not node.inputs or node.controls:
+        return None
+    entry = node.inputs[0]
+    if entry[0].specs[entry[1]] is not node.specs[0] and entry[0].specs[entry[1]] != node.specs[0]:
+        return None
+    if name in IDENTITIES:
+        return entry
+    if name in SAME_SPEC:
+        # Of those with many inputs, only a single one is the result.
+        return None if op.variadic and len(node.inputs) > 1 else entry
+    if name in NEUTRAL:
+        return entry if node.attrs.scalar == NEUTRAL[name] else None
+    if name == "transpose":
+        axes = transpose_axes(node)
+        return entry if axes == tuple(range(len(axes))) else None
+    if name == "slice":
+        return None if any([step is not None and step < 0 for step in node.attrs.step]) else entry
+    if name == "Dropout":
+        return None if node.attrs.train or node.attrs.mode == "always" else entry
+    return None
+
+
+cdef tuple transpose_axes(Node node):
+    cdef Py_ssize_t ndim = len(node.specs[0].shape)
+    axes = node.attrs.axes
+    return tuple([axis % ndim for axis in axes]) if axes else tuple(range(ndim - 1, -1, -1))
+
+
+cdef bint join(Node node) except -1:
+    """Let a reshape or transposition take its data from before another one, or do without data it does not read."""
+    cdef Node source
+    cdef str name = node.op.name
+    if node.controls:
+        return False
+    if name in RESHAPES:
+        source = <Node>node.inputs[0][0]
+        behind = source.op is not None and source.op.name in RESHAPES and not source.controls
+        if not behind and name != "reshape_like":
+            return False
+        shape = node.specs[0].shape
+        if not shape or 0 in shape:
+            return False
+        node.op = registry.get("Reshape")
+        node.attrs = node.op.attrs(shape=shape)
+        node.inputs = [source.inputs[0] if behind else node.inputs[0]]
+        return True
+    if name == "transpose":
+        source = <Node>node.inputs[0][0]
+        if source.op is None or source.op.name != "transpose" or source.controls:
+            return False
+        inner = transpose_axes(source)
+        node.attrs = node.op.attrs(axes=tuple([inner[axis] for axis in transpose_axes(node)]))
+        node.inputs = [source.inputs[0]]
+        return True
+    if name in SHAPE_ONLY:
+        spec = node.specs[0]
+        if not spec.shape or 0 in spec.shape:
+            return False
+        node.op = registry.get(SHAPE_ONLY[name])
+        node.attrs = node.op.attrs(shape=spec.shape, dtype=spec.dtype)
+        node.inputs = []
+        return True
+    return False
+
+
+# ---- constants ---------------------------------------------------------------------------------------------------------
+
+
+cdef tuple fold(Graph graph):
+    """Replace entries that depend on no variable by constants; return their number and bytes."""
+    cdef Node node, source
+    cdef list constant = [False] * len(graph.nodes)
+    cdef set mutated, wanted_set = set()
+    cdef list wanted = []
+    cdef bint any_constant = False
+    mutated = mutated_entries(graph)
+    heads = {node for node, _ in graph.outputs}
+    for node in graph.nodes:
+        if node.op is None:
+            constant[node.id] = node.name in graph.constants
+            continue
+        if node.op.random or node.op.mutates or node.op.uses_train or node.controls or node.subgraphs or node.op.name == "Custom":
+            continue
+        for entry in node.inputs:
+            if not constant[(<Node>(<tuple>entry)[0]).id] or entry in mutated:
+                break
+        else:
+            constant[node.id] = True
+            any_constant = True
+    if not any_constant:
+        return 0, 0
+    for node in graph.nodes:
+        if node.op is None or (constant[node.id] and node not in heads):
+            continue
+        for entry in node.inputs:
+            source = <Node>(<tuple>entry)[0]
+            if constant[source.id] and source.op is not None and entry not in wanted_set:
+                if entry not in mutated and worth_keeping(source, (<tuple>entry)[1]):
+                    wanted_set.add(entry)
+                    wanted.append(entry)
+    if not wanted:
+        return 0, 0
+    return replace_by_values(graph, wanted)
+
+
+cdef bint worth_keeping(Node node, Py_ssize_t index) except -1:
+    """Small, or no larger than what it is computed from: a broadcast is cheaper to repeat than to store."""
+    cdef Node source
+    size = node.specs[index].nbytes
+    if size <= LARGEST_CONSTANT:
+        return True
+    given = 0
+    for entry in node.inputs:
+        source = <Node>(<tuple>entry)[0]
+        given += source.specs[<Py_ssize_t>(<tuple>entry)[1]].nbytes
+    return size <= given
+
+
+cdef tuple replace_by_values(Graph graph, list wanted):
+    from .interpret import interpret
+    from .ir import Graph as MakeGraph
+
+    cdef dict values = {}
+    cdef list nodes = []
+    cdef Node node, made
+    cdef Py_ssize_t k, size = 0
+    part = MakeGraph.from_entries(wanted)
+    part.train = graph.train
+    part.constants = dict(graph.constants)
+    results = interpret(part, {})
+    names = {node.name for node in graph.nodes}
+    for entry, array in zip(wanted, results):
+        node = <Node>entry[0]
+        name = f"{node.name}_constant" if entry[1] == 0 else f"{node.name}_constant{entry[1]}"
+        while name in names:
+            name += "_"
+        names.add(name)
+        made = Node(None, None, name)
+        made.specs = (node.specs[<Py_ssize_t>entry[1]],)
+        made.context = node.context
+        values[entry] = made
+        graph.constants[name] = array
+        size += made.specs[0].nbytes
+        nodes.append(made)
+    for node in graph.nodes:
+        for k in range(len(node.inputs)):
+            made = values.get(node.inputs[k])
+            if made is not None:
+                node.inputs[k] = (made, 0)
+    graph.nodes = nodes + graph.nodes
+    graph.number()
+    return len(wanted), size
+
+
+# ---- dead code ---------------------------------------------------------------------------------------------------------
+
+
+cdef Py_ssize_t drop_dead(Graph graph) except -1:
+    """Drop nodes without users; writers of variables stay, because that is what they are there for."""
+    cdef set needed = set()
+    cdef list stack = [entry[0] for entry in graph.outputs]
+    cdef Node node, source
+    cdef Py_ssize_t before = len(graph.nodes)
+    for node in graph.nodes:
+        if node.op is not None and node.op.mutates:
+            for i in node.op.mutated_inputs(node.attrs):
+                if (<Node>node.inputs[i][0]).op is None:
+                    stack.append(node)
+    while stack:
+        node = <Node>stack.pop()
+        if node in needed:
+            continue
+        needed.add(node)
+        for entry in node.inputs:
+            source = <Node>(<tuple>entry)[0]
+            if source not in needed:
+                stack.append(source)
+        if node.controls is not None:
+            stack.extend(node.controls)
+    # Variables that users bind stay part of the graph's list of arguments, whoever reads them.
+    graph.nodes = [node for node in graph.nodes if node in needed or ((<Node>node).op is None and (<Node>node).name not in graph.constants)]
+    graph.number()
+    graph.constants = {node.name: graph.constants[node.name] for node in graph.nodes if node.name in graph.constants}
+    graph.head_grads = [node for node in graph.head_grads if node in needed]
+    return before - len(graph.nodes)
