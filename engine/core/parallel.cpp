@@ -12,24 +12,38 @@ namespace weft {
 
 namespace {
 
-constexpr int kPiecesPerCore = 4;  // smaller pieces even out cores of unequal speed
+// A piece is this part of what is left for each thread, so that late or slow ones even out, down to 1/kLeast of the
+// whole: with fixed eighths a core that came late made the other wait for up to an eighth.
+constexpr int kShare = 2;
+constexpr int kLeast = 64;
 
 struct Loop : Joinable {
   std::atomic<int64_t> next{0};
   int64_t n;
-  int64_t piece;
+  int64_t grain;
+  int64_t least;
   void (*body)(void*, int64_t, int64_t);
   void* context;
   int most_helpers;
 };
 
+bool take_piece(Loop* loop, int64_t* begin, int64_t* end) {
+  int64_t at = loop->next.load(std::memory_order_relaxed);
+  do {
+    int64_t left = loop->n - at;
+    if (left <= 0) return false;
+    int64_t piece = std::max(left / (kShare * (loop->most_helpers + 1)), loop->least);
+    piece = (piece + loop->grain - 1) / loop->grain * loop->grain;
+    *end = at + std::min(left, piece);
+  } while (!loop->next.compare_exchange_weak(at, *end, std::memory_order_relaxed));
+  *begin = at;
+  return true;
+}
+
 void run_pieces(Joinable* self) {
   Loop* loop = static_cast<Loop*>(self);
-  for (;;) {
-    int64_t begin = loop->next.fetch_add(loop->piece, std::memory_order_relaxed);
-    if (begin >= loop->n) return;
-    loop->body(loop->context, begin, std::min(loop->n, begin + loop->piece));
-  }
+  int64_t begin, end;
+  while (take_piece(loop, &begin, &end)) loop->body(loop->context, begin, end);
 }
 
 bool pieces_left(Joinable* self) {
@@ -44,11 +58,11 @@ std::atomic<int> open_count{0};
 std::atomic<int> steps_waiting{0};
 __thread CoreUse core_use = CoreUse::kShared;
 
-Joinable* join_open_work() {
+Joinable* join_open_work(bool loops_only) {
   if (open_count.load(std::memory_order_seq_cst) == 0) return nullptr;
   SpinGuard guard(open_lock);
   for (Joinable* work = open_work; work; work = work->after)
-    if (work->wanted(work)) {
+    if ((!loops_only || work->work == run_pieces) && work->wanted(work)) {
       work->helpers.fetch_add(1, std::memory_order_relaxed);
       return work;
     }
@@ -101,11 +115,14 @@ bool parallel_work_waiting() {
   return false;
 }
 
-void join_parallel_work() {
-  while (Joinable* work = join_open_work()) {
+bool join_parallel_work(bool loops_only) {
+  bool joined = false;
+  while (Joinable* work = join_open_work(loops_only)) {
+    joined = true;
     work->work(work);
     work->helpers.fetch_sub(1, std::memory_order_release);
   }
+  return joined;
 }
 
 void help_others() { join_parallel_work(); }
@@ -136,7 +153,8 @@ void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t
   loop.wanted = pieces_left;
   loop.work = run_pieces;
   loop.n = n;
-  loop.piece = std::max(grain, (n + (helpers + 1) * kPiecesPerCore - 1) / ((helpers + 1) * kPiecesPerCore));
+  loop.grain = grain;
+  loop.least = std::max(grain, n / (kLeast * (helpers + 1)));
   loop.body = body;
   loop.context = context;
   loop.most_helpers = helpers;

@@ -141,6 +141,20 @@ Task* take_ready() {
   return task;
 }
 
+// The next task if the waiting thread may run it.
+Task* take_ready_for(const Awaited& awaited) {
+  Scheduler* s = scheduler;
+  if (s->ready_count.load(std::memory_order_seq_cst) == 0) return nullptr;
+  SpinGuard guard(s->queue_lock);
+  Task* task = s->ready.first();
+  if (!task || task->cost_ns > awaited.most_cost_ns(task)) return nullptr;
+  for (int i = 0; i < task->n_deps; ++i)  // it would wait for a stream
+    if (task->deps[i].var->events.load(std::memory_order_relaxed)) return nullptr;
+  s->ready.take();
+  count_ready();
+  return task;
+}
+
 // --- workers ------------------------------------------------------------------------------------
 
 bool take_core() {
@@ -157,21 +171,27 @@ bool work_waiting() {
   return tasks_waiting() || parallel_work_waiting();
 }
 
+// Runs a task and passes on what it made ready.
+void run(Task* task) {
+  Scheduler* s = scheduler;
+  bool is_long = task->cost_ns > kWakeCostNs;
+  if (is_long) {
+    s->long_running.fetch_add(1, std::memory_order_relaxed);
+    if (tasks_waiting() && core_free()) wake_worker();
+  }
+  ReadyList ready;
+  execute(task, &ready);
+  if (is_long) s->long_running.fetch_sub(1, std::memory_order_relaxed);
+  hand_on(&ready);
+}
+
 // Runs tasks, and pieces of others' parallel loops, until there is nothing to do.
 void work() {
   Scheduler* s = scheduler;
   for (;;) {
     if (!work_waiting() || !take_core()) return;
     while (Task* task = take_ready()) {
-      bool is_long = task->cost_ns > kWakeCostNs;
-      if (is_long) {
-        s->long_running.fetch_add(1, std::memory_order_relaxed);
-        if (tasks_waiting() && core_free()) wake_worker();
-      }
-      ReadyList ready;
-      execute(task, &ready);
-      if (is_long) s->long_running.fetch_sub(1, std::memory_order_relaxed);
-      hand_on(&ready);
+      run(task);
       // A thread that came back from blocking may have made us one too many.
       if (s->cores_in_use.load(std::memory_order_relaxed) > s->cores) break;
     }
@@ -233,6 +253,30 @@ void enqueue_ready(Task* task) {
            s->ready.cost_ns() + s->ready_python.cost_ns() > kWakeCostNs;
   }
   if (wake && core_free() && s->spinning.load(std::memory_order_relaxed) == 0) wake_worker();
+}
+
+// A waiting thread is awake, a worker mostly not: it runs the task it waits for itself, or pieces of its loops, while
+// the woken worker arrives. Not inside a task: what is run here could wait for the suspended one. Tasks in Python, and
+// steps of graphs, which may be Python, are left to the workers. The thread counts as a worker meanwhile.
+void help_while_waiting(const Awaited& awaited) {
+  Scheduler* s = scheduler;
+  if (is_worker || running() || !s->started.load(std::memory_order_acquire)) return;
+  uint64_t end = ticks() + spin_ticks() / 2;
+  while (!awaited.done() && core_free() && ticks() < end) {
+    if (!work_waiting() || !take_core()) {
+      std::this_thread::yield();
+      continue;
+    }
+    is_worker = true;
+    Task* task = take_ready_for(awaited);
+    if (task) run(task);
+    bool worked = task || join_parallel_work(true);
+    is_worker = false;
+    return_core();
+    if (work_waiting() && core_free()) wake_worker();
+    if (!worked) return;
+    end = ticks() + spin_ticks() / 2;
+  }
 }
 
 bool on_worker() { return is_worker; }

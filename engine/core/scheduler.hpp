@@ -102,9 +102,17 @@ uint64_t spin_ticks();
 bool core_free();
 void start_if_needed();
 
+// What a thread outside the engine waits for; such a thread works meanwhile (see help_while_waiting).
+struct Awaited {
+  virtual ~Awaited() = default;
+  virtual bool done() const = 0;
+  virtual double most_cost_ns(const Task* task) const = 0;  // of a task that it may run meanwhile
+};
+void help_while_waiting(const Awaited& awaited);
+
 bool parallel_work_waiting();
 bool keep_to_one_core();  // steps of a graph wait for the others
-void join_parallel_work();
+bool join_parallel_work(bool loops_only = false);  // true: there was some
 void wake_for_parallel_work(int helpers);
 void reset_parallel_after_fork();
 

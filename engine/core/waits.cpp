@@ -33,7 +33,7 @@ struct WaitRecord {
   std::atomic<int> refs{2};
   std::mutex lock;
   std::condition_variable signal;
-  bool done = false;
+  std::atomic<bool> done{false};  // set with the lock held
   bool drain = false;
   Var* var = nullptr;
   bool write_side = false;
@@ -50,10 +50,34 @@ void drop(WaitRecord* record) {
 int signal_wait(void* argument, TaskContext*) {
   WaitRecord* record = static_cast<WaitRecord*>(argument);
   std::lock_guard<std::mutex> guard(record->lock);
-  record->done = true;
+  record->done.store(true, std::memory_order_release);
   record->signal.notify_all();
   return 0;
 }
+
+// Tasks that a waiting thread may run: Ctrl-C is heard, and the wait ends, after them.
+constexpr double kAwaitedCostNs = 5e7;  // what is waited for
+constexpr double kOtherCostNs = 1e6;    // anything else
+
+bool drained() {
+  return pending_tasks.load(std::memory_order_seq_cst) <= draining_tasks.load(std::memory_order_seq_cst);
+}
+
+struct AwaitedDrain : Awaited {
+  bool done() const override { return drained(); }
+  double most_cost_ns(const Task*) const override { return kAwaitedCostNs; }
+};
+
+struct AwaitedVar : Awaited {
+  explicit AwaitedVar(const WaitRecord* record) : record_(record) {}
+  bool done() const override { return record_->done.load(std::memory_order_acquire); }
+  double most_cost_ns(const Task* task) const override {
+    for (int i = 0; i < task->n_deps; ++i)
+      if (task->deps[i].var == record_->var) return kAwaitedCostNs;
+    return kOtherCostNs;
+  }
+  const WaitRecord* record_;
+};
 
 void drop_wait(void* argument) { drop(static_cast<WaitRecord*>(argument)); }
 
@@ -85,6 +109,8 @@ WaitRecord* begin_wait_all() {
 }
 
 bool wait_for(WaitRecord* record, int milliseconds) {
+  if (record->drain) help_while_waiting(AwaitedDrain());
+  else help_while_waiting(AwaitedVar(record));
   enter_blocking();
   auto wait = [&](std::mutex& mutex, std::condition_variable& signal, auto done) {
     std::unique_lock<std::mutex> lock(mutex);
@@ -99,13 +125,11 @@ bool wait_for(WaitRecord* record, int milliseconds) {
     // Tasks that wait for everything cannot wait for themselves, nor for each other.
     if (on_worker()) draining_tasks.fetch_add(1, std::memory_order_seq_cst);
     drain->waiters.fetch_add(1, std::memory_order_seq_cst);
-    done = wait(drain->lock, drain->signal, [&] {
-      return pending_tasks.load(std::memory_order_seq_cst) <= draining_tasks.load();
-    });
+    done = wait(drain->lock, drain->signal, drained);
     drain->waiters.fetch_sub(1, std::memory_order_seq_cst);
     if (on_worker()) draining_tasks.fetch_sub(1, std::memory_order_seq_cst);
   } else {
-    done = wait(record->lock, record->signal, [&] { return record->done; });
+    done = wait(record->lock, record->signal, [&] { return record->done.load(std::memory_order_relaxed); });
     // Everything before is issued; now for what streams still do.
     if (done && streams_busy(record->var, record->write_side)) {
       host_wait(record->var, record->write_side, milliseconds);

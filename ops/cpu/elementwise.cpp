@@ -109,12 +109,16 @@ struct Call {
   const Elementwise* kernel;
   Loop loop;
   void* data;
+  bool streams = false;  // the loop's stores go around the cache: a piece ends with a fence
   char* bases[kMaxOperands];
   Number numbers[kMaxOperands];
 
   Call(const Elementwise* kernel_, const RunArgs* args)
       : kernel(kernel_), loop(kernel_->loop), data(kernel_->loop_data(args)) {
-    if (kernel->stream && kernel->stream_loop && !kernel->in_place(args)) loop = kernel->stream_loop;
+    if (kernel->stream && kernel->stream_loop && !kernel->in_place(args)) {
+      loop = kernel->stream_loop;
+      streams = true;
+    }
     for (int j = 0; j < kernel->count; ++j) {
       const Operand& operand = kernel->operands[j];
       if (operand.source >= 0) {
@@ -138,6 +142,7 @@ void flat_piece(const Call& call, int64_t begin, int64_t end) {
   for (int j = 0; j < kernel.count; ++j) args[j] = call.bases[j] + begin * kernel.steps[j];
   const intptr_t n = end - begin;
   call.loop(args, &n, kernel.steps, call.data);
+  if (call.streams) stream_fence();
 }
 
 // Works in the cache and streams the results out, so that memory is not read just to be overwritten.
@@ -331,6 +336,7 @@ void rows_piece(const Call& call, int64_t begin, int64_t end) {
     i += n;
     walk.advance(n);
   }
+  if (call.streams) stream_fence();
 }
 
 // Short rows: broadcast operands are spread out, a block at a time.

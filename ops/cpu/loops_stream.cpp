@@ -31,12 +31,8 @@ WEFT_INLINE void store_around(double* to, Vec<double> v) {
   store<double>(to, v);
 #endif
 }
-inline void fence() {
-#if defined(__SSE2__)
-  _mm_sfence();
-#endif
-}
 
+// The caller fences once a piece is stored, not after each row of a broadcast operand.
 // Calls f(i, count) for the elements up to the first aligned one, f(i, lanes) for whole aligned vectors, f for the rest.
 template <class T, class F> WEFT_INLINE void each_vector(T* out, intptr_t n, F f) {
   constexpr intptr_t lanes = SimdOf<T>::lanes;
@@ -46,7 +42,6 @@ template <class T, class F> WEFT_INLINE void each_vector(T* out, intptr_t n, F f
   intptr_t i = head;
   for (; i + lanes <= n; i += lanes) f(i, lanes);
   if (i < n) f(i, n - i);
-  fence();
 }
 template <class T> WEFT_INLINE void put(T* to, Vec<T> value, intptr_t count) {
   if (count == SimdOf<T>::lanes) store_around(to, value);

@@ -321,15 +321,51 @@ void test_nested_waits() {
   wait_everything();
 }
 
+// --- threads that wait --------------------------------------------------------------------------
+
+int note_thread(void* argument, TaskContext*) {
+  *static_cast<std::thread::id*>(argument) = std::this_thread::get_id();
+  return 0;
+}
+
+// Whether the waiting thread itself ran what it waited for, within so many tries.
+bool runs_awaited(double cost_ns, uint32_t flags, int tries) {
+  bool here = false;
+  Var* var = new_var();
+  for (int i = 0; i < tries && !here; ++i) {
+    std::thread::id ran_on;
+    TaskSpec spec;
+    spec.run = note_thread;
+    spec.argument = &ran_on;
+    spec.writes = &var;
+    spec.n_writes = 1;
+    spec.cost_ns = cost_ns;
+    spec.flags = kTaskQueue | flags;
+    push(spec);
+    wait_var(var);
+    here = ran_on == std::this_thread::get_id();
+  }
+  var_release(var);
+  return here;
+}
+
+void test_waiting_threads_work() {
+  set_core_count(2);
+  CHECK(runs_awaited(1e5, 0, 100000));
+  CHECK(!runs_awaited(1e9, 0, 300));               // a wait must not become deaf for long
+  CHECK(!runs_awaited(1e5, kTaskNeedsGil, 300));  // the waiting thread's interpreter state is not the task's
+}
+
 // --- loops inside tasks -------------------------------------------------------------------------
 
 struct Sum {
   std::vector<int> hits;
+  int64_t grain;
 };
 
 int loop_task(void* argument, TaskContext*) {
   Sum* sum = static_cast<Sum*>(argument);
-  parallel_for(int64_t(sum->hits.size()), 16, [](void* context, int64_t begin, int64_t end) {
+  parallel_for(int64_t(sum->hits.size()), sum->grain, [](void* context, int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) ++static_cast<Sum*>(context)->hits[size_t(i)];
   }, sum);
   return 0;
@@ -337,8 +373,11 @@ int loop_task(void* argument, TaskContext*) {
 
 void test_parallel_for() {
   set_core_count(4);
-  std::vector<Sum> sums(20);
-  for (size_t i = 0; i < sums.size(); ++i) sums[i].hits.resize(1000 + i);
+  std::vector<Sum> sums(30);
+  for (size_t i = 0; i < sums.size(); ++i) {
+    sums[i].hits.resize(i < 20 ? 1000 + i : 1 + 3 * (i - 20));
+    sums[i].grain = i % 2 ? 16 : 1;
+  }
   for (int round = 0; round < 20; ++round) {
     for (Sum& sum : sums) {
       TaskSpec spec;
@@ -481,6 +520,7 @@ int main(int argc, char** argv) {
   test_priorities();
   test_many_pushers(scale);
   test_nested_waits();
+  test_waiting_threads_work();
   test_parallel_for();
   test_storage();
   test_bulk();
