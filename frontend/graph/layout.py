@@ -111,6 +111,7 @@ class _Layout:
     def __init__(self, graph: Graph, size: int) -> None:
         self.rewriter = Rewriter(graph)
         self.size = size
+        self.outputs = set(graph.outputs)
         self.blocked: dict[Entry, Entry] = {}  # entry of the source -> blocked entry of the new graph
         self.convolutions = self.others = self.changes = self.packed = 0
         self.saved = self.moved = 0  # bytes that convolutions do not rearrange; that changes of layout do
@@ -141,16 +142,14 @@ class _Layout:
         self.changes += 1
         return made
 
-    def is_blocked(self, entry: Entry) -> bool:
-        """Whether an entry was computed in blocks."""
-        return entry in self.blocked and entry not in self.rewriter.entries
-
     def put(self, node: Node, made: Node, blocked: tuple[int, ...]) -> None:
         """Say that ``made`` stands for ``node``, with these of its outputs in blocks."""
         self.rewriter.replace(node, made, [i for i in range(node.n_outputs) if i not in blocked])
         for index in blocked:
             self.blocked[(node, index)] = (made, index)
             self.rewriter.entries.pop((node, index), None)
+            if (node, index) in self.outputs:
+                self.as_plain((node, index), node)
 
     # -- nodes -------------------------------------------------------------------------------------------------------
 

@@ -109,11 +109,8 @@ def _needed(graph: Graph) -> list[Node]:
     needed = {node for node, _ in graph.outputs}
     result = []
     for node in reversed(graph.nodes):
+        # Variables stay: callers pass their values all the same.
         if node not in needed and node.op is not None and not node.op.mutated_inputs(node.attrs):
-            continue
-        if node not in needed and node.op is None and node not in graph.head_grads:
-            # A variable stays: it may be an argument that the caller passes all the same.
-            result.append(node)
             continue
         result.append(node)
         needed.update(source for source, _ in node.inputs)
