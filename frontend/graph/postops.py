@@ -124,11 +124,7 @@ def _fusible(node: Node) -> bool:
         return False
     if node.op.name == "FullyConnected":
         return True
-    return (
-        node.op.name == "Convolution"
-        and len(node.specs[0].shape) == 4
-        and not (node.attrs.layout and node.attrs.layout.endswith("C"))
-    )
+    return node.op.name == "Convolution" and len(node.specs[0].shape) == 4 and not (node.attrs.layout and node.attrs.layout.endswith("C"))
 
 
 def _adds(node: Node, conv: Node) -> bool:
