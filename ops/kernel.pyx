@@ -53,7 +53,7 @@ cdef class Kernel:
         """Estimated time of one run on one core."""
         return self.pointer.cost_ns
 
-    def run(self, inputs, outputs, scalars=()):
+    def run(self, inputs, outputs, scalars=(), seed=0, counter=0):
         """Run on the calling thread, outside the engine, on C-contiguous NumPy arrays: for tests and benches."""
         cdef vector[void*] ins, outs
         cdef vector[double] numbers = scalars
@@ -65,7 +65,7 @@ cdef class Kernel:
         for array in outputs:
             outs.push_back(cnp.PyArray_DATA(array))
         args.inputs, args.outputs, args.scalars = ins.data(), outs.data(), numbers.data()
-        args.seed = args.counter = 0
+        args.seed, args.counter = seed, counter
         args.error = error
         with nogil:
             failed = self.pointer.run(self.pointer, &args)

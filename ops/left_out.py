@@ -28,7 +28,3 @@ leave_out(
     ("_contrib_quantized_*", "_contrib_quantize_asym", "_contrib_calibrate_entropy"),
     "8-bit inference: weft computes in floating point; quantize, dequantize and requantize convert its data",
 )
-leave_out(
-    ("_foreach", "_while_loop", "_cond", "Custom"),
-    "runs Python code: a function of its own (nd.contrib.foreach ..., nd.Custom), not an operator",
-)

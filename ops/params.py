@@ -65,6 +65,8 @@ class Param:
     """
 
     kind = "value"
+    #: Whether callers do not give it themselves; it is not part of signatures.
+    hidden = False
 
     def __init__(
         self, name: str, default: Any = REQUIRED, *, doc: str = "", none: bool = False, dynamic: bool = False

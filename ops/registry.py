@@ -105,6 +105,8 @@ DECLARATION_MODULES: list[str] = [
     "im2col",
     "linalg",
     "dot",
+    "control_flow",
+    "custom",
     "left_out",
     "optimizer_update",
 ]
@@ -184,7 +186,7 @@ class Operator:
     param_by_name: dict[str, Param]
     variadic: bool
     count_param: Any
-    aux: tuple[str, ...]
+    aux: tuple[str, ...] | Callable[[Attrs], Sequence[str]]
     active_inputs: Callable[[Attrs], Sequence[str]] | None
     output_names: Sequence[str] | Callable[[Attrs], Sequence[str]] | None
     variable_attrs: dict[str, dict[str, str]] | Callable[[Attrs], dict[str, dict[str, str]]] | None
@@ -282,6 +284,10 @@ class Operator:
         if self.variadic:
             return tuple(f"arg{i}" for i in range(getattr(attrs, self.count_param)))
         return self.inputs
+
+    def state_names(self, attrs: Attrs) -> tuple[str, ...]:
+        """Return the names of the inputs that are auxiliary states."""
+        return tuple(self.aux(attrs)) if callable(self.aux) else self.aux
 
     def count_outputs(self, attrs: Attrs) -> int:
         """Return the number of outputs, hidden ones included."""
@@ -436,7 +442,7 @@ def operator(
     aliases: Iterable[str] = (),
     inputs: Sequence[str] = ("data",),
     active_inputs: Callable[[Attrs], Sequence[str]] | None = None,
-    aux: Sequence[str] = (),
+    aux: Sequence[str] | Callable[[Attrs], Sequence[str]] = (),
     params: Sequence[Param] = (),
     count_param: str = "num_args",
     shape: Callable[..., Any] = rules.same_shape,
@@ -477,8 +483,8 @@ def operator(
         parameter ``count_param``, which is added (hidden from the signature) where it is not declared.
     active_inputs : callable, optional
         ``attrs -> names`` of the inputs that this call has; without it all are needed.
-    aux : sequence of str
-        Inputs that are auxiliary states.
+    aux : sequence of str or callable
+        Inputs that are auxiliary states; ``attrs -> names`` where they depend on the parameters.
     params : sequence of Param
         Parameters in MXNet's order.
     shape, dtype : callable
@@ -531,11 +537,11 @@ def operator(
     op.inputs = tuple(inputs)
     op.variadic = bool(inputs) and inputs[0].startswith("*")
     op.count_param = count_param if op.variadic else None
-    op.hidden_params = frozenset()
     params = tuple(params)
+    op.hidden_params = frozenset(param.name for param in params if param.hidden)
     if op.variadic and count_param not in {param.name for param in params}:
         params += (Int(count_param, low=0, doc="Number of inputs; counted from the arguments."),)
-        op.hidden_params = frozenset((count_param,))
+        op.hidden_params |= {count_param}
     op.params = params
     op.param_by_name = {param.name: param for param in params}
     op.dynamic_params = tuple(param.name for param in params if param.dynamic)
@@ -545,7 +551,7 @@ def operator(
     )
     op._positions = op.argument_names()
     op.active_inputs = active_inputs
-    op.aux = tuple(aux)
+    op.aux = aux if callable(aux) else tuple(aux)
     op.shape = shape
     op.infer_inputs = infer_inputs
     op.infer_partial = infer_partial or partial.COMPANIONS.get(shape, partial.forward)

@@ -314,8 +314,9 @@ def auxiliary_nodes(nodes):
         if node.op is None or not node.op.aux:
             continue
         names = node.op.input_names(node.attrs)
+        states = node.op.state_names(node.attrs)
         for i in range(len(node.inputs)):
             source = <Node>(<tuple>node.inputs[i])[0]
-            if names[i] in node.op.aux and source.op is None:
+            if names[i] in states and source.op is None:
                 found.add(source)
     return found

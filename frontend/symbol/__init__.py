@@ -17,6 +17,7 @@ from . import methods as _methods
 from ._namespace import attach as _attach
 from .arithmetic import *  # noqa: F403
 from .creation import *  # noqa: F403
+from .custom import Custom as Custom
 from .symbol import Group as Group
 from .symbol import Symbol as Symbol
 from .symbol import Variable as Variable

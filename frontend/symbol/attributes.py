@@ -68,6 +68,10 @@ def split_attributes(op: Operator, attributes: dict[str, str]) -> tuple[dict[str
 
 def parse_attributes(op: Operator, attributes: dict[str, str], n_inputs: int | None = None) -> Any:
     """Return the parameters that a node's attributes hold."""
+    if "description" in op.param_by_name:
+        from .custom import describe
+
+        return op.attrs({**describe(attributes), op.count_param: n_inputs})
     params, _ = split_attributes(op, attributes)
     if op.variadic and n_inputs is not None:
         params.setdefault(op.count_param, str(n_inputs))

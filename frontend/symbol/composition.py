@@ -230,6 +230,15 @@ def create(op: Operator, hint: str, call: Call, name: str | None, attr: dict[str
     return symbol_of(node)
 
 
+def create_node(
+    op: Operator, attrs: Attrs, name: str, inputs: list[Entry | None], texts: dict[str, str], attr: dict[str, str] | None = None
+) -> Node:
+    """Make a node whose parameters are known, with the attributes of the AttrScope."""
+    call = Call()
+    _add_attributes(op, call, attr)
+    return make_node(op, attrs, name, inputs, {**texts, **call.attributes})
+
+
 def from_hook(op: Operator, inputs: Sequence[Any], attrs: Attrs, name: str | None) -> Symbol:
     """Make a symbol where an operator's imperative function was called with symbols."""
     from .symbol import symbol_of
@@ -239,10 +248,7 @@ def from_hook(op: Operator, inputs: Sequence[Any], attrs: Attrs, name: str | Non
         if not is_symbol(value):
             raise ArgumentTypeError(f"{op.name}: input {argument!r} must be a Symbol like the others, got {type(value).__name__}")
         entries.append(single(value, f"{op.name}: input {argument!r}"))
-    call = Call()
-    _add_attributes(op, call, None)
-    annotations = {**op.format_attrs(attrs), **call.attributes}
-    node = make_node(op, attrs.with_(train=False), naming.current().get(name, op.name.lower()), list(entries), annotations)
+    node = create_node(op, attrs.with_(train=False), naming.current().get(name, op.name.lower()), list(entries), op.format_attrs(attrs))
     return symbol_of(node)
 
 

@@ -6,11 +6,14 @@ import math
 from typing import Any
 
 from ._namespace import attach, function
+from .control_flow import cond as cond
+from .control_flow import foreach as foreach
+from .control_flow import while_loop as while_loop
 from .creation import full
 from .random import uniform
 from .symbol import Symbol
 
-__all__ = ["adamw_update", "isfinite", "isinf", "isnan", "mp_adamw_update", "rand_zipfian"]
+__all__ = ["adamw_update", "cond", "foreach", "isfinite", "isinf", "isnan", "mp_adamw_update", "rand_zipfian", "while_loop"]
 
 
 def rand_zipfian(true_classes: Symbol, num_sampled: int, range_max: int) -> tuple[Symbol, Symbol, Symbol]:

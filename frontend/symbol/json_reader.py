@@ -9,6 +9,7 @@ from ...ops import registry
 from ...ops.errors import ArgumentTypeError, ArgumentValueError, MXNetError, ShapeError
 from ...ops.registry import Operator
 from ..graph.ir import Graph, Node
+from ..graph.subgraph import Body
 from .attributes import HIDDEN, parse_attributes, split_attributes
 from .composition import make_node
 
@@ -84,7 +85,7 @@ class Reader:
             for position, item in enumerate(self.list_of(record, "inputs", what, kind != "null"))
         ]
         postponed: dict[str, str] = {}
-        if self.version < 10901:
+        if self.version < 10901 and kind != "Custom":
             found, postponed = _split_hidden(found)
         if kind == "null":
             node = Node(None, None, name, inputs, found)
@@ -163,10 +164,15 @@ def _short(value: Any) -> str:
 
 
 def _parse(op: Operator, found: dict[str, str], n_inputs: int, graphs: tuple[Graph, ...]) -> Any:
+    if "description" in op.param_by_name:
+        from .custom import describe
+
+        return op.attrs({**describe(found), op.count_param: n_inputs})
     if "subgraphs" not in op.param_by_name:
         return parse_attributes(op, found, n_inputs)
     params, _ = split_attributes(op, found)
-    return op.attrs({**params, op.count_param: n_inputs, "subgraphs": graphs})
+    # MXNet's number of arguments counts the graphs.
+    return op.attrs({**params, op.count_param: n_inputs, "subgraphs": [Body(graph) for graph in graphs]})
 
 
 def _renamed(op: Operator, found: dict[str, str], version: int) -> dict[str, str]:

@@ -55,7 +55,7 @@ class _Ids:
                 continue
             names = node.op.input_names(node.attrs)
             for index, (source, _) in enumerate(node.inputs):
-                if source in states and names[index] in node.op.aux:
+                if source in states and names[index] in node.op.state_names(node.attrs):
                     self.written[source] = self.written.get(source, 0) + 1
                     self.versions[node, index] = self.written[source]
 

@@ -261,7 +261,10 @@ class Symbol:
                 node.name = value
                 continue
             changed = {**(node.annotations or {}), attributes.hidden_key(key): value}
-            if node.op is not None:
+            if node.op is not None and node.subgraphs:
+                if key in node.op.param_by_name:
+                    raise MXNetError(f"{node.name}: parameter {key!r} of {node.op.name} cannot be changed")
+            elif node.op is not None:
                 node.attrs = attributes.parse_attributes(node.op, changed, len(node.inputs))
             node.annotations = changed
 

@@ -54,8 +54,15 @@ def test_documented(op):
         assert re.search(rf"^\*?{name} : ", text, re.M), f"{name} is not in the docstring"
 
 
+def takes_objects(op):
+    """Whether parameters are graphs or Python objects, which JSON has beside the attributes (tests/symbol/test_control_flow.py)."""
+    return any(param.hidden for param in op.params)
+
+
 @every_operator
 def test_attributes_survive_json(op):
+    if takes_objects(op):
+        pytest.skip("has parameters that are no text")
     required = {param.name: sample_values(param)[0] for param in op.params if param.required}
     for param in op.params:
         for value in sample_values(param):
@@ -89,6 +96,8 @@ def test_arguments_are_mxnets(op):
     record = MXNET[op.name]
     if "inputs" not in record and "params" not in record:
         pytest.skip("MXNet lists no arguments")
+    if takes_objects(op):
+        pytest.skip("is called by functions of Python only")
     inputs = [name.lstrip("*") for name in record.get("inputs", [])]
     ours = [name.lstrip("*") for name in op.inputs]
     assert inputs in (ours, [name for name in ours if name not in op.aux])

@@ -1,0 +1,115 @@
+"""Graph passes over symbols: gradients, and the passes that make a symbol smaller before it is bound."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...ops.errors import MXNetError
+from ..graph.ir import Graph
+
+if TYPE_CHECKING:
+    from .symbol import Symbol
+
+__all__ = ["gradient", "optimize_for", "symbol_from"]
+
+#: Passes that give a graph which a symbol, and so MXNet, can express; each with the modes it is for.
+PORTABLE: dict[str, str] = {"simplify": "simplify:simplify", "conv_bn": "conv_bn:fold"}
+
+
+def symbol_from(graph: Graph, entries: Sequence[Any]) -> Symbol:
+    """Return a symbol of some entries of a graph, with nodes of its own."""
+    from .symbol import Symbol
+
+    copy = Graph.from_entries(entries)
+    for node in copy.nodes:
+        node.specs = None
+        node.context = None
+        node.cached = False
+        node.part = 0
+        if node.op is None:
+            continue
+        if node.op.uses_train and node.attrs.train:
+            node.attrs = node.attrs.with_(train=False)
+        texts = node.op.format_attrs(node.attrs)
+        user = {key: value for key, value in (node.annotations or {}).items() if key not in node.op.param_by_name}
+        node.annotations = {**texts, **user} or None
+    return Symbol._of(copy.outputs)
+
+
+def gradient(symbol: Symbol, wrt: Sequence[str]) -> Symbol:
+    """Return the gradients of a symbol's outputs in some arguments as a symbol; see ``Symbol.gradient``."""
+    from ..graph.gradient import add_gradient
+
+    names = [wrt] if isinstance(wrt, str) else list(wrt)
+    graph = _with_specs(symbol, {}, {})
+    graph = add_gradient(graph, names)
+    return symbol_from(graph, graph.outputs[graph.n_heads :])
+
+
+def _with_specs(symbol: Symbol, shapes: dict[str, Any], dtypes: dict[str, Any]) -> Graph:
+    from ..graph.infer import infer
+
+    graph = Graph.from_entries(symbol._entries)
+    try:
+        return infer(graph, shapes, dtypes)
+    except MXNetError as error:
+        raise MXNetError(f"{error}; this needs the shapes of all arguments: declare them with mx.sym.var(name, shape=...)") from None
+
+
+def _requested(backend: str) -> list[Callable[..., Graph]]:
+    names = list(PORTABLE) if backend == "weft" else [name.strip() for name in backend.split(",")]
+    found = []
+    for name in names:
+        if name not in PORTABLE:
+            known = ", ".join(["weft", *PORTABLE])
+            raise MXNetError(f"optimize_for: there is no backend {name!r}; there are: {known}")
+        module, _, function = PORTABLE[name].partition(":")
+        found.append(getattr(importlib.import_module(f"..graph.{module}", __package__), function))
+    return found
+
+
+def optimize_for(
+    symbol: Symbol,
+    backend: str,
+    args: dict[str, Any] | None,
+    aux: dict[str, Any] | None,
+    shape_dict: dict[str, Any] | None,
+    type_dict: dict[str, Any] | None,
+    stype_dict: dict[str, str] | None,
+    skip_infer: bool,
+    options: dict[str, Any],
+) -> Symbol:
+    """Run named passes over a symbol; see ``Symbol.optimize_for``."""
+    if not isinstance(backend, str):
+        raise TypeError(f"optimize_for: backend must be str, got {type(backend).__name__}")
+    for what, given in (("args", args), ("aux", aux)):
+        if given is not None and not isinstance(given, dict):
+            raise TypeError(f"optimize_for: {what} must be a dict of str to NDArray, got {type(given).__name__}")
+    if options:
+        raise MXNetError(f"optimize_for: backend {backend!r} takes no option {sorted(options)[0]!r}")
+    if any(stype != "default" for stype in (stype_dict or {}).values()):
+        raise MXNetError(f"optimize_for: stype_dict={stype_dict}: sparse storage is not supported")
+    passes = _requested(backend)
+    arrays = {**(args or {}), **(aux or {})}
+    known = set(symbol.list_inputs())
+    shapes = {name: tuple(array.shape) for name, array in arrays.items() if name in known}
+    shapes.update({name: tuple(shape) for name, shape in (shape_dict or {}).items()})
+    dtypes = {name: array.dtype for name, array in arrays.items() if name in known}
+    dtypes.update(type_dict or {})
+    graph = _with_specs(symbol, shapes, dtypes)
+    for run in passes:
+        graph = run(graph)
+    if graph.constants:
+        raise MXNetError("optimize_for: the passes made constants, which a symbol cannot hold")
+    made = symbol_from(graph, graph.outputs[: graph.n_heads])
+    for given, names in ((args, made.list_arguments()), (aux, made.list_auxiliary_states())):
+        old = set(symbol.list_arguments() if given is args else symbol.list_auxiliary_states())
+        gone = old - set(names)
+        if gone and given is None:
+            warnings.warn(f"optimize_for: the symbol no longer needs {', '.join(sorted(gone))}", stacklevel=3)
+        for name in gone:
+            (given or {}).pop(name, None)
+    return made
