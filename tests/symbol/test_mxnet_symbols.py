@@ -14,7 +14,6 @@ import weft as mx
 
 # What weft does otherwise on purpose, and why.
 DIFFERENT = {
-    "type_partial": "a cast whose input has no type yet says nothing about its output",
     "shape_positional": "MXNet 1.9.1's positional inference fails on a null pointer; weft does what its documentation says",
     "lenet_partial": "shapes that do not depend on the unknown batch are found; MXNet stops at the first unknown",
     "lstm_partial": "biases are found from num_hidden alone",
