@@ -101,6 +101,11 @@ uint32_t Program::draws(int phases) const {
   return ((phases & 1) ? draws_[kForward] + draws_[kPrepare] : 0) + ((phases & 2) ? draws_[kBackward] : 0);
 }
 
+bool Program::writes(uint32_t array, int phases) const {
+  return ((phases & 1) && (writes_[kPrepare][array] || writes_[kForward][array])) ||
+         ((phases & 2) && writes_[kBackward][array]);
+}
+
 double Program::cost_ns(int phases) const {
   return ((phases & 1) ? cost_[kForward] : 0) + ((phases & 2) ? cost_[kBackward] : 0);
 }

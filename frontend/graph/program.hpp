@@ -124,6 +124,7 @@ class Program {
   uint64_t arena_bytes() const { return arena_bytes_; }
   uint64_t kept_bytes() const { return kept_bytes_; }
   uint32_t draws(int phases) const;
+  bool writes(uint32_t array, int phases) const;
   double cost_ns(int phases) const;
   const StepInfo& info(uint32_t step) const { return infos_[step]; }
   const Step& step(uint32_t step) const { return steps_[step]; }

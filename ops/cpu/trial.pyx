@@ -2,13 +2,31 @@
 
 from libc.stdint cimport uint64_t
 
-from ..kernel cimport CKernel, Kernel, RunArgs
+from ..kernel cimport CKernel, Kernel, RunArgs, wrap_kernel
 
 from ...engine.errors import MXNetError
 
 cimport numpy as cnp
 
 cnp.import_array()
+
+cdef extern from *:
+    """
+    #include "ops/kernel.hpp"
+    static int weft_idle(weft::Kernel*, const weft::RunArgs*) { return 0; }
+    static void weft_drop_idle(weft::Kernel* self) { delete self; }
+    static weft::Kernel* weft_new_idle(double cost) { return new weft::Kernel(weft_idle, weft_drop_idle, cost); }
+    """
+    CKernel* weft_new_idle(double cost)
+
+
+def idle_kernel(double cost_ns=1.0):
+    """Return a kernel that does nothing: what is left in a measurement is everything around kernels.
+
+    >>> idle_kernel(20.0).cost_ns
+    20.0
+    """
+    return wrap_kernel(weft_new_idle(cost_ns))
 
 
 def run_kernel(Kernel kernel, list inputs, list outputs, tuple scalars=(), uint64_t seed=0, uint64_t counter=0):

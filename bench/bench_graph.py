@@ -1,0 +1,177 @@
+"""Bound graphs: overhead a node, time to bind, independent branches, runs between imperative calls.
+
+``python bench/bench_graph.py [overhead] [bind] [branches] [interleaved]``: all of them without arguments. Peers: the
+numbers of Taskflow re-running a static graph on this class of machine, from the design.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import sys
+import time
+
+import weft as mx
+from weft import engine
+from weft.frontend.graph.executor import bind, simple_bind
+from weft.frontend.graph.ir import Node
+from weft.ops import registry
+from weft.ops.cpu.trial import idle_kernel
+
+NODES = 100_000
+TARGETS = {"chain": (60, 47), "independent": (90, 74), "random": (230, 218)}
+
+
+def idle_operator(name="_bench_idle", cost_ns=1.0):
+    """Declare an operator whose kernel does nothing."""
+    return registry.find(name) or registry.operator(
+        name,
+        inputs=("*data",),
+        shape=lambda attrs, shapes: [(1,)],
+        dtype=lambda attrs, dtypes: dtypes[:1],
+        cpu=(lambda attrs, ins, outs: idle_kernel(cost_ns),),
+    )
+
+
+def idle_graph(pattern, nodes, op):
+    """Return the head of a graph of empty nodes; what nobody reads goes to one last node."""
+    rng = random.Random(1)
+    made = [Node(None, None, "x")]
+    used = set()
+    for number in range(nodes):
+        if pattern == "chain":
+            sources = [made[-1]]
+        elif pattern == "independent":
+            sources = made[:1]
+        else:
+            sources = rng.sample(made[-64:], min(len(made), rng.randint(1, 4)))
+        used.update(sources)
+        made.append(Node(op, op.attrs(num_args=len(sources)), f"n{number}", [(source, 0) for source in sources]))
+    sinks = [node for node in made if node not in used]
+    return [(Node(op, op.attrs(num_args=len(sinks)), "end", [(node, 0) for node in sinks]), 0)]
+
+
+def timed(run, repeats):
+    """Return the times of some calls, in seconds."""
+    times = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begin)
+    return times
+
+
+def overhead():
+    """Empty nodes: the time of a run for each."""
+    op = idle_operator()
+    print(f"{NODES} empty nodes, {engine.settings()['cores']} cores, ns a node: median (best)")
+    print(f"{'pattern':12} {'in order':>16} {'spread':>18} {'target':>8} {'Taskflow':>9}")
+    for pattern, (target, peer) in TARGETS.items():
+        executor = bind(idle_graph(pattern, NODES, op), mx.cpu(), {"x": mx.nd.ones((1,))})
+
+        def run(executor=executor):
+            executor.forward()[0].wait_to_read()
+
+        run()
+        serial = [seconds / NODES * 1e9 for seconds in timed(run, 15)]
+        program = executor._get(False, False).program
+        program.set_spread(True)
+        run()
+        spread = [seconds / NODES * 1e9 for seconds in timed(run, 5)]
+        print(
+            f"{pattern:12} {statistics.median(serial):9.1f} ({min(serial):5.1f}) {statistics.median(spread):9.0f} "
+            f"({min(spread):5.0f}) {target:8} {peer:9}"
+        )
+
+
+def layered(nodes):
+    """Return a network of about so many small nodes."""
+    x = mx.sym.Variable("data")
+    for number in range(nodes // 5):
+        y = mx.sym.FullyConnected(x, num_hidden=4, name=f"fc{number}")
+        y = mx.sym.Activation(y, act_type="tanh", name=f"act{number}")
+        x = mx.sym.broadcast_add(x, y * 0.5, name=f"add{number}")
+    return x
+
+
+def binding():
+    """Time from a symbol to the end of the first run, for graphs ten times apart."""
+    print("binding, seconds until the first run is pushed (nodes of the symbol, variables included):")
+    for train in (False, True):
+        times = []
+        for nodes in (10_000, 100_000):
+            symbol = layered(nodes)
+            count = len(symbol.get_internals().list_outputs())
+            begin = time.perf_counter()
+            executor = simple_bind(symbol, mx.cpu(), "write" if train else "null", data=(2, 4))
+            bound = time.perf_counter() - begin
+            executor.forward(is_train=train)
+            times.append(time.perf_counter() - begin)
+            executor.outputs[0].wait_to_read()
+            print(f"  {'training' if train else 'inference':10} {count:8} nodes: {times[-1]:6.2f} s (simple_bind {bound:.2f})")
+        print(f"  ratio {times[1] / times[0]:.1f} (target: 2 s, ratio about 10)")
+
+
+def two_branches(size, depth):
+    """Return two chains of products that meet at the end."""
+    ends = []
+    for branch in "ab":
+        value = mx.sym.Variable("x")
+        for number in range(depth):
+            value = mx.sym.dot(value, mx.sym.Variable(f"{branch}{number}"))
+        ends.append(value)
+    return ends[0] + ends[1]
+
+
+def branches():
+    """Two branches of products: one after the other on one core, and on all cores in both ways."""
+    for size, depth in ((512, 8), (256, 16), (96, 32)):
+        symbol = two_branches(size, depth)
+        shapes = dict.fromkeys(symbol.list_arguments(), (size, size))
+        seconds = {}
+        cores = engine.settings()["cores"]
+        for way, count, spread in (("one core", 1, False), ("all cores each", cores, False), ("one core each", cores, True)):
+            engine.configure(cores=count)
+            executor = simple_bind(symbol, mx.cpu(), "null", **shapes)
+            executor.forward()[0].wait_to_read()
+            executor._get(False, False).program.set_spread(spread)
+            seconds[way] = min(timed(lambda executor=executor: executor.forward()[0].wait_to_read(), 15))
+        engine.configure(cores=cores)
+        one = seconds["one core"]
+        text = ", ".join(f"{way} {time_ * 1e3:.2f} ms ({one / time_:.2f}x)" for way, time_ in seconds.items())
+        print(f"two branches of {depth} products {size}x{size} on {cores} cores: {text}; target 1.8x")
+
+
+def interleaved():
+    """Runs of a graph between imperative calls on its arrays: nothing waits in between."""
+    net = mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=256, name="fc")
+    executor = simple_bind(net, mx.cpu(), "null", data=(64, 256))
+    data, output = executor.arg_dict["data"], executor.outputs[0]
+    other = mx.nd.ones((64, 256))
+
+    def graph():
+        for _ in range(200):
+            executor.forward()
+        output.wait_to_read()
+
+    def imperative():
+        for _ in range(200):
+            data[:] = other
+            other + 1
+        data.wait_to_read()
+
+    def both():
+        for _ in range(200):
+            data[:] = other
+            executor.forward()
+            output + 1
+        output.wait_to_read()
+
+    alone, calls, mixed = (min(timed(run, 5)) / 200 * 1e6 for run in (graph, imperative, both))
+    print(f"interleaved: forward {alone:.1f} us, two imperative calls {calls:.1f} us, all three in turn {mixed:.1f} us a round")
+
+
+if __name__ == "__main__":
+    parts = {"overhead": overhead, "bind": binding, "branches": branches, "interleaved": interleaved}
+    for part in sys.argv[1:] or parts:
+        parts[part]()

@@ -1,0 +1,208 @@
+"""From entries to something that runs: all passes, the memory plan, and the program, for given shapes."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ...ops import registry
+from .gradient import add_gradient
+from .infer import infer
+from .ir import BACKWARD, Graph, Node
+from .memory import MemoryPlan, plan_memory
+from .pipeline import optimize, set_mode
+from .placement import place
+from .program import Program, by_phase, compile_graph, plan_spread, plans_of
+
+__all__ = ["Compiled", "build"]
+
+Entry = tuple[Node, int]
+
+
+class Compiled:
+    """A graph after all passes, and the program that runs it.
+
+    Attributes
+    ----------
+    graph : Graph
+        The graph after all passes.
+    heads : list of int or str
+        For each head its place among the graph's outputs, or the name of the variable that it is.
+    gradients : dict of str to int
+        Places of the gradients among the graph's outputs.
+    added : dict of int to str
+        Gradients that are added to what their array holds: place, and the name of the variable for the old value.
+    head_grads : list of str
+        Variables that bring in the gradients of heads.
+    program : Program or None
+        None where the graph is interpreted, for the reason in ``interpreted``.
+    memory : MemoryPlan or None
+        Where intermediate results lie.
+    """
+
+    def __init__(self, graph: Graph, heads: list[int | str], added: dict[int, str]) -> None:
+        self.graph = graph
+        self.heads = heads
+        self.added = added
+        self.gradients = dict(zip(graph.gradients, range(len(graph.outputs) - len(graph.gradients), len(graph.outputs))))
+        self.head_grads = [node.name for node in graph.head_grads]
+        self.program: Program | None = None
+        self.memory: MemoryPlan | None = None
+        self.interpreted = ""
+
+
+def build(
+    graph: Graph,
+    *,
+    train: bool,
+    wrt: Sequence[str] = (),
+    add: Iterable[str] = (),
+    context: Any = None,
+    groups: dict[str, Any] | None = None,
+    optimized: bool = True,
+) -> Compiled:
+    """Run all passes over a graph and compile it.
+
+    Parameters
+    ----------
+    graph : Graph
+        What to compute, with specs, in inference mode.
+    train : bool
+        Whether operators run in training mode.
+    wrt, add : sequence of str
+        Variables whose gradients are wanted; those of them whose gradient is added to its array.
+    context, groups : Context, dict of str to Context
+        Where nodes run, and those of the groups that ``AttrScope(ctx_group=...)`` made.
+    optimized : bool
+        False leaves the graph as it was declared and compiles nothing: for monitors.
+    """
+    # A large graph is millions of objects that all stay: looking for garbage among them takes longer than the work.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        moded = set_mode(graph, train)
+        if moded is not graph and any(node.op is not None and node.op.uses_train for node in graph.nodes):
+            # Hidden results depend on the mode.
+            variables = [node for node in graph.nodes if node.op is None]
+            shapes = {node.name: node.specs[0].shape for node in variables}
+            moded = infer(moded, shapes, {node.name: node.specs[0].dtype for node in variables}, partial=True)
+        graph = moded
+        if wrt:
+            graph = add_gradient(graph, list(wrt))
+        if optimized:
+            graph = optimize(graph)
+        graph = place(graph, context, groups or {})
+        graph, heads, added = separate_outputs(graph, set(add))
+        made = Compiled(by_phase(graph), heads, added)
+        made.interpreted = why_interpreted(made.graph, context) if optimized else "a monitor looks at every node"
+        if not made.interpreted:
+            compile_in(made)
+        return made
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def compile_in(made: Compiled) -> None:
+    """Plan the memory of a graph and make its program."""
+    graph = made.graph
+    plans = plans_of(graph)
+    spread = plan_spread(graph, plans)
+    if spread is not None:
+        graph = spread.graph
+        plans = spread.plans
+        made.graph = graph
+        graph.note("schedule", spread.summary)
+    kept = [(node, index) for node in graph.nodes if node.cached for index in range(len(node.specs))]
+    external = [*graph.outputs, *kept, *((node, 0) for node in graph.nodes if node.op is None)]
+    # Results may lie in the arrays of heads before those are computed. Not in those of gradients: between forward and
+    # backward users still see the old values there, and may write to them.
+    times = None if spread is None else spread.times
+    made.memory = plan_memory(graph, external, times, lent=graph.outputs[: graph.n_heads])
+    graph.note("memory", made.memory.summary())
+    made.program = compile_graph(graph, plans, made.memory, made.added)
+    if spread is not None:
+        made.program.set_spread(True, spread.wide_steps(made.memory.skipped))
+
+
+def why_interpreted(graph: Graph, context: Any) -> str:
+    """Return why a graph cannot become a program; empty where it can."""
+    for node in graph.nodes:
+        where = context if node.context is None else node.context
+        if where is not None and where.device_type == "simulated":
+            return f"node {node.name} runs on {where}, whose streams take one operator at a time"
+        if node.specs is None or any(spec is None for spec in node.specs):
+            return f"the shape of node {node.name} is known only when it has run"
+    return ""
+
+
+def separate_outputs(graph: Graph, add: set[str]) -> tuple[Graph, list[int | str], dict[int, str]]:
+    """Give every output an entry of its own: gradients that are a variable, or another output, are copied.
+
+    Returns the graph, where each head is, and the variables for old values of gradients that are added up.
+    """
+    graph = graph.copy()
+    outputs: list[Entry] = []
+    place_of: dict[Entry, int] = {}
+    heads: list[int | str] = []
+    added: dict[int, str] = {}
+    for entry in graph.outputs[: graph.n_heads]:
+        if entry[0].op is None:
+            heads.append(entry[0].name)
+            continue
+        if entry not in place_of:
+            place_of[entry] = len(outputs)
+            outputs.append(entry)
+        heads.append(place_of[entry])
+    n_heads = len(outputs)
+    variables = {node.name: node for node in graph.nodes if node.op is None}
+    taken = set(variables)
+    # New nodes come right behind what they read, so that it need not be kept.
+    behind: dict[Node, list[Node]] = {}
+    first: list[Node] = []
+    for name, entry in zip(graph.gradients, graph.outputs[graph.n_heads :]):
+        context = variables[name].context
+        if name in add:
+            old = Node(None, None, unique(f"{name}_old_gradient", taken))
+            old.specs = (entry[0].specs[entry[1]],)
+            old.context = context
+            first.append(old)
+            added[len(outputs)] = old.name
+            made = backward_node("elemwise_add", f"{name}_gradient_sum", [(old, 0), entry], context)
+        elif entry[0].op is None or entry in place_of:
+            made = backward_node("_copy", f"{name}_gradient_copy", [entry], context)
+        else:
+            made = None
+        if made is not None:
+            behind.setdefault(entry[0], []).append(made)
+            entry = (made, 0)
+        place_of[entry] = len(outputs)
+        outputs.append(entry)
+    if behind:
+        graph.nodes = first + [made for node in graph.nodes for made in (node, *behind.get(node, ()))]
+        graph.number()
+    graph.outputs = outputs
+    graph.n_heads = n_heads
+    return graph, heads, added
+
+
+def backward_node(op_name: str, name: str, inputs: list[Entry], context: Any) -> Node:
+    """Return a node of the backward half that gives what its last input is like."""
+    op = registry.get(op_name)
+    node = Node(op, op.attrs(), name, inputs)
+    source, index = inputs[-1]
+    node.specs = (source.specs[index],)
+    node.part = BACKWARD
+    node.context = context
+    return node
+
+
+def unique(name: str, taken: set[str]) -> str:
+    """Return ``name``, or a name like it that is not taken; takes it."""
+    found, number = name, 0
+    while found in taken:
+        number += 1
+        found = f"{name}{number}"
+    taken.add(found)
+    return found
