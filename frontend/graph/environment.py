@@ -17,6 +17,14 @@ def _switched_off(text: str) -> frozenset[str]:
     return frozenset(name.removeprefix("-") for name in names)
 
 
+def _recompute(text: str) -> str:
+    modes = {"": "", "0": "", "1": "mirror", "mirror": "mirror", "sublinear": "sublinear"}
+    mode = modes.get(text.strip().lower())
+    if mode is None:
+        raise ValueError("expected 'mirror' (or 1), 'sublinear', or 0")
+    return mode
+
+
 VARIABLES = (
     Variable(
         "passes",
@@ -24,6 +32,14 @@ VARIABLES = (
         _switched_off,
         "all",
         "Passes to leave out: names with a minus (`-fusion,-layout`), or `none` for no passes at all.",
+    ),
+    Variable(
+        "recompute",
+        ("WEFT_RECOMPUTE", "MXNET_BACKWARD_DO_MIRROR"),
+        _recompute,
+        "0",
+        "Compute forward results again in backward instead of keeping them: `mirror` or 1 for what is cheap to repeat, "
+        "`sublinear` for the least memory at up to 30 % more time.",
     ),
 )
 

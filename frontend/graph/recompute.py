@@ -9,9 +9,9 @@ within a bound on time. Random operators are never computed again: their results
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 
+from . import environment
 from .ir import BACKWARD, FORWARD, Graph, Node
 from .memory import plan_memory
 
@@ -25,17 +25,6 @@ EXPENSIVE = frozenset({
 
 #: How much longer than without it a step may be estimated to take with sublinear memory.
 MOST_TIME = 0.3
-
-
-def choice(environ: dict[str, str] | None = None) -> str:
-    """Return what the environment asks for: "sublinear", "mirror" or ""."""
-    values = os.environ if environ is None else environ
-    asked = values.get("WEFT_RECOMPUTE", "")
-    if asked not in ("", "0", "mirror", "sublinear"):
-        raise ValueError(f"WEFT_RECOMPUTE={asked!r}: expected 'mirror' or 'sublinear'")
-    if asked in ("", "0"):
-        return "mirror" if values.get("MXNET_BACKWARD_DO_MIRROR", "0") not in ("", "0") else ""
-    return asked
 
 
 def recompute(graph: Graph, mode: str | None = None, most_time: float = MOST_TIME) -> Graph:
@@ -56,7 +45,10 @@ def recompute(graph: Graph, mode: str | None = None, most_time: float = MOST_TIM
     Graph
         The same object when there is nothing to compute again.
     """
-    mode = choice() if mode is None else mode
+    if mode is None:
+        mode = environment.read().get("recompute", "")
+    elif mode not in ("", "mirror", "sublinear"):
+        raise ValueError(f"mode={mode!r}: expected 'mirror', 'sublinear' or ''")
     forced = any((node.annotations or {}).get("__force_mirroring__") in ("True", "true", "1") for node in graph.nodes)
     if not graph.gradients or not (mode or forced):
         return graph
@@ -130,9 +122,10 @@ def _mirror(view: _View, everything: bool) -> list[Node]:
     dropped = []
     for node in view.forward:
         asked = (node.annotations or {}).get("__force_mirroring__")
+        forced = asked in ("True", "true", "1")
         cheap = everything and node.op.name not in EXPENSIVE and asked not in ("False", "false", "0")
-        if (cheap or asked in ("True", "true", "1")) and view.allowed[node.id]:
-            if all(source.op is None or (source, i) in found for source, i in node.inputs):
+        if (cheap or forced) and view.allowed[node.id]:
+            if forced or all(source.op is None or (source, i) in found for source, i in node.inputs):
                 dropped.append(node)
                 found.update((node, i) for i in range(len(node.specs)))
                 continue
