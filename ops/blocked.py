@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from . import nn_batchnorm, nn_conv, nn_pool
+from . import nn_batchnorm, nn_conv, nn_linear, nn_pool
 from .nn_common import check_named_shape, choose_wanted, float_dtypes, native, put, wanted_outputs
 from .registry import Bool, Enum, Float, Int, operator
 from .special import sigmoid
@@ -298,6 +298,26 @@ operator(
     numpy=_conv_backward,
     cost=lambda attrs, ins, outs: 1000 + 0.06 * math.prod(ins[0]) * math.prod(ins[2]) / max(1, attrs.num_filter),
     doc="""Gradients of a blocked convolution; weight and its gradient are plain.""",
+)
+
+
+def _linear_forward(attrs, ins, outs):
+    nn_linear._forward(attrs, ins, outs)
+    if attrs.relu:
+        np.maximum(outs[0], 0, out=outs[0])
+
+
+operator(
+    "_fused_FullyConnected",
+    inputs=("data", "weight", "bias"),
+    active_inputs=nn_linear._input_names,
+    params=(*nn_linear._PARAMS, Bool("relu", False, doc="Whether ``max(x, 0)`` follows.")),
+    shape=nn_linear._shape,
+    dtype=float_dtypes,
+    cpu=(native("fused_fully_connected"),),
+    numpy=_linear_forward,
+    cost=lambda attrs, ins, outs: 500 + 0.05 * math.prod(outs[0]) * ins[1][-1],
+    doc="""Fully connected layer and the function of its result, in one pass.""",
 )
 
 

@@ -47,6 +47,9 @@ class Pass(NamedTuple):
 PASSES: list[Pass] = [
     Pass("simplify", "simplify:simplify", "both"),
     Pass("recompute", "recompute:recompute", "train"),
+    Pass("conv_bn", "conv_bn:fold_batch_norm", "inference"),
+    Pass("postops", "postops:fuse_results", "inference"),
+    Pass("layout", "layout:block_layouts", "both"),
 ]
 
 

@@ -21,6 +21,7 @@ Kernel* make_matrix_product(const MatrixProduct& product);  // (lhs, rhs) -> out
 struct FullyConnected {
   int64_t rows, depth, units;
   bool bias;
+  bool relu = false;  // of the result
 };
 Kernel* make_fully_connected(const FullyConnected& layer);  // (data, weight[, bias]) -> out
 

@@ -34,7 +34,7 @@ cdef extern from "ops/cpu/onednn.hpp" namespace "weft::dnnl" nogil:
 
     cppclass FullyConnected:
         int64_t rows, depth, units
-        cbool bias
+        cbool bias, relu
     cppclass Wanted:
         cbool data, weight, bias
     CKernel* make_fully_connected(const FullyConnected& layer)
@@ -192,6 +192,16 @@ def fully_connected(attrs, in_specs, out_specs) -> Kernel | None:
     if not _fits(in_specs, out_specs):
         return None
     return _wrap(make_fully_connected(_linear(attrs, in_specs[0], in_specs[1])))
+
+
+def fused_fully_connected(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_fused_FullyConnected``."""
+    cdef FullyConnected layer
+    if not _fits(in_specs, out_specs):
+        return None
+    layer = _linear(attrs, in_specs[0], in_specs[1])
+    layer.relu = attrs.relu
+    return _wrap(make_fully_connected(layer))
 
 
 def backward_fully_connected(attrs, in_specs, out_specs) -> Kernel | None:

@@ -27,6 +27,7 @@ struct Gemm {
   int out;
   Dim batch, m, n, k;
   bool transpose_lhs, transpose_rhs;
+  bool relu = false;
   Dim rows = 0, columns = 0;  // of a block
   Dim row_blocks = 1, column_blocks = 1;
   Dim matrices = 1;  // of one unit
@@ -87,9 +88,13 @@ bool Gemm::run_block(const float* a, const float* b, const float* bias_row, floa
   if (bias_row)
     for (Dim i = 0; i < height; ++i)
       std::memcpy(c + i * n, bias_row + column, size_t(width) * sizeof(float));
-  return api()->sgemm(transpose_lhs ? 'T' : 'N', transpose_rhs ? 'T' : 'N', height, width, k, 1.0f,
+  bool good = api()->sgemm(transpose_lhs ? 'T' : 'N', transpose_rhs ? 'T' : 'N', height, width, k, 1.0f,
                       a, transpose_lhs ? m : k, b, transpose_rhs ? k : n, bias_row ? 1.0f : 0.0f, c,
                       n) == kSuccess;
+  if (relu)
+    for (Dim i = 0; i < height; ++i)
+      for (Dim j = 0; j < width; ++j) c[i * n + j] = c[i * n + j] < 0 ? 0.0f : c[i * n + j];
+  return good;
 }
 
 bool Gemm::run_unit(const RunArgs* args, Dim unit) const {
@@ -178,7 +183,7 @@ Kernel* make_fully_connected(const FullyConnected& layer) {
   if (!api()) return nullptr;
   GemmKernel* kernel = new GemmKernel();
   kernel->gemms.push_back(
-      {0, 1, layer.bias ? 2 : -1, 0, 1, layer.rows, layer.units, layer.depth, false, true});
+      {0, 1, layer.bias ? 2 : -1, 0, 1, layer.rows, layer.units, layer.depth, false, true, layer.relu});
   kernel->finish();
   return kernel;
 }
