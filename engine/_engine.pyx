@@ -88,6 +88,14 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
+    // Where in its code a frame is: a number for each instruction.
+    static int weft_instruction(PyFrameObject* frame) {
+    #if PY_VERSION_HEX >= 0x030B0000
+      return PyFrame_GetLasti(frame);
+    #else
+      return frame->f_lasti;
+    #endif
+    }
     #include <mutex>
     #include <vector>
     // Exceptions of failed tasks, dropped by threads that do not hold the GIL.
@@ -102,6 +110,7 @@ cdef extern from *:
       return std::move(weft_doomed);
     }
     """
+    int weft_instruction(PyFrameObject* frame)
     void weft_doom(void* exception) noexcept nogil
     vector[PyObject*] weft_take_doomed()
 
@@ -125,29 +134,58 @@ cdef bint is_own(object filename):
     return known
 
 
+# Line numbers are slow to find: what was found is kept by code object and instruction.
+cdef struct SiteSlot:
+    PyObject* code  # owned
+    int instruction
+    uint32_t site
+
+cdef enum:
+    kSiteSlots = 512
+
+cdef SiteSlot _site_slots[kSiteSlots]
+
+
 cdef uint32_t push_site() except? 0:
+    """The number of the line of user code that is running."""
     cdef PyFrameObject* frame = PyEval_GetFrame()
     cdef PyFrameObject* back
-    cdef PyCodeObject* code
+    cdef PyObject* code
+    cdef SiteSlot* slot
+    cdef int instruction
     if frame == NULL:
         return 0
     Py_INCREF(<object>frame)
     while True:
-        code = PyFrame_GetCode(frame)
-        filename = <object>code.co_filename
-        Py_XDECREF(<PyObject*>code)
+        code = <PyObject*>PyFrame_GetCode(frame)
+        instruction = weft_instruction(frame)
+        slot = &_site_slots[((<size_t>code >> 5) ^ <size_t>instruction) % kSiteSlots]
+        if slot.code == code and slot.instruction == instruction:
+            Py_XDECREF(code)
+            Py_XDECREF(<PyObject*>frame)
+            return slot.site
+        filename = <object>(<PyCodeObject*>code).co_filename
         if not is_own(filename):
             break
+        Py_XDECREF(code)
         back = PyFrame_GetBack(frame)
         Py_XDECREF(<PyObject*>frame)
         if back == NULL:
             return 0
         frame = back
-    key = (filename, PyFrame_GetLineNumber(frame))
+    site = site_number(filename, PyFrame_GetLineNumber(frame))
     Py_XDECREF(<PyObject*>frame)
+    back = <PyFrameObject*>slot.code
+    slot.code, slot.instruction, slot.site = code, instruction, site
+    Py_XDECREF(<PyObject*>back)
+    return site
+
+
+cdef uint32_t site_number(object filename, int line) except? 0:
+    key = (filename, line)
     number = _site_numbers.get(key)
     if number is None:
-        encoded = f"{filename}:{key[1]}".encode("utf-8", "replace")
+        encoded = f"{filename}:{line}".encode("utf-8", "replace")
         number = intern_site(encoded)
         _site_numbers[key] = number
     return number

@@ -9,9 +9,33 @@ from cpython.object cimport PyObject, PyTypeObject
 from libc.stdint cimport uint32_t
 
 from ..engine._engine cimport holds, push_site, throttle_if_needed
-from ..engine.cengine cimport bulk_open, in_task, kComputeStream, kCopyInStream, kCopyOutStream, settings
+from ..engine.cengine cimport (
+    ErrorRecord,
+    bulk_open,
+    error_release,
+    error_retain,
+    in_task,
+    kComputeStream,
+    kCopyInStream,
+    kCopyOutStream,
+    settings,
+)
 from .array cimport NDArray, Spec, new_array, set_binary_dispatch
-from .invoke cimport ArrayRef, Call, kCallBusy, kCallFailed, poison_outputs, push_call, run_here
+from .invoke cimport (
+    ArrayRef,
+    Call,
+    HeldCall,
+    failure_of,
+    finish_here,
+    inherited,
+    kCallBusy,
+    kCallFailed,
+    poison_outputs,
+    push_call,
+    run_held,
+    run_here,
+    take_here,
+)
 from .modes cimport Generator, ThreadModes, generator_of, thread_modes
 from .plans cimport Plan, plan_of
 from .recording cimport record, record_as
@@ -49,6 +73,10 @@ cdef extern from *:
 ctypedef object (*call_function)(object self, PyObject** args, size_t nargsf, PyObject* kwnames)
 
 cdef int kMostBindings = 4096
+
+cdef enum:
+    kMostBound = 48  # inputs, or dynamic numbers, of a call whose binding is kept
+
 # A NumPy kernel holds the GIL anyway: up to here it runs where it is called.
 cdef double kPythonInlineNs = 100000
 
@@ -153,6 +181,12 @@ cdef class OpFunction:
             self.forget()
         self.canonical[key] = attrs
         return attrs
+
+    cdef object shared_attrs(self, object attrs):
+        """As canonical_attrs; tuples of another length are another kernel."""
+        if self.tuple_dynamic:
+            return self.canonical.setdefault((attrs.cache_key, len(attrs.scalars)), attrs)
+        return self.canonical_attrs(attrs)
 
     cdef object trained(self, object attrs):
         if not self.uses_train:
@@ -270,8 +304,7 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
     call.stream = 0
     call.fresh_outputs = True
     result = kCallBusy
-    if not plan.any_mutated and call.device == 0 and not bulk_open() and not in_task() and plan.cost_ns <= (
-            kPythonInlineNs if plan.is_python else settings.inline_cost_ns.load()):
+    if not plan.any_mutated and runs_inline(plan, &call):
         error[0] = 0
         result = run_here(call, error)
         if result == kCallFailed:
@@ -310,10 +343,39 @@ cdef inline int start_call(Call* call, Plan plan, ArrayRef* refs, const double* 
     return 0
 
 
+cdef inline bint runs_inline(Plan plan, Call* call):
+    """Whether a call is for the calling thread, if what it needs is free."""
+    return call.device == 0 and not bulk_open() and not in_task() and plan.cost_ns <= (
+        kPythonInlineNs if plan.is_python else settings.inline_cost_ns.load())
+
+
+cdef bint run_written(Plan plan, Call* call) except -1:
+    """Run a call that writes arrays which exist on this thread; False when something is in use."""
+    cdef HeldCall held
+    cdef ErrorRecord* failure
+    cdef char error[512]
+    if not take_here(call[0], &held):
+        return False
+    failure = inherited(call[0])
+    if failure != NULL:
+        error_retain(failure)
+    else:
+        error[0] = 0
+        if run_held(call[0], error):
+            failure = failure_of(call[0], error, push_site())
+    finish_here(&held, failure)
+    if failure != NULL:
+        error_release(failure)
+    return True
+
+
 cdef int submit(Plan plan, Call* call) except -1:
-    cdef uint32_t site = push_site()
+    cdef uint32_t site
     if plan.any_mutated:
         call.mutated = <const unsigned char*><char*>plan.mutated
+    if (plan.any_mutated or not call.fresh_outputs) and runs_inline(plan, call) and run_written(plan, call):
+        return 0
+    site = push_site()
     throttle_if_needed()
     with nogil:
         push_call(call[0], site)
@@ -331,8 +393,12 @@ cdef object run_into(OpFunction function, Plan plan, PyObject** inputs, Py_ssize
     cdef ThreadModes* state = thread_modes()
     cdef Py_ssize_t i, k
     cdef Spec spec
-    cdef object heap = bytearray((n + plan.n_outputs + 1) * sizeof(ArrayRef))
-    cdef ArrayRef* refs = <ArrayRef*><char*>heap
+    cdef ArrayRef few[8]
+    cdef ArrayRef* refs = few
+    cdef object heap = None
+    if n + plan.n_outputs > 8:
+        heap = bytearray((n + plan.n_outputs) * sizeof(ArrayRef))
+        refs = <ArrayRef*><char*>heap
     if len(targets) not in (plan.n_visible, plan.n_outputs):
         raise ArgumentTypeError(f"{function.op.name}: out needs {plan.n_visible} arrays, got {len(targets)}")
     for i in range(len(targets)):
@@ -495,13 +561,13 @@ cdef object op_vectorcall(object self, PyObject** args, size_t nargsf, PyObject*
 cdef object call_bound(OpFunction function, PyObject** args, Py_ssize_t n, tuple kwnames):
     cdef Py_ssize_t total = n + (len(kwnames) if kwnames is not None else 0)
     cdef Binding binding
-    cdef PyObject* inputs[16]
-    cdef double scalars[16]
+    cdef PyObject* inputs[kMostBound]
+    cdef double scalars[kMostBound]
     cdef Py_ssize_t i
     cdef int k
     cdef object key, item
     cdef list parts
-    if total > 24 or function.tuple_dynamic or (open_builders and function.n_inputs == 0):
+    if total > 64 or (open_builders and function.n_inputs == 0):
         return call_slowly(function, args, n, kwnames)
     parts = [kwnames]
     for i in range(total):
@@ -510,10 +576,11 @@ cdef object call_bound(OpFunction function, PyObject** args, Py_ssize_t n, tuple
             parts.append(None)
             parts.append(NDArray)
         elif function.has_dynamic and is_dynamic(function, i, n, kwnames):
-            if type(item) is not float and type(item) is not int:
+            if not append_dynamic(parts, item):
                 return call_slowly(function, args, n, kwnames)
-            parts.append(type(item))
-            parts.append(is_dynamic_marker)
+        elif i >= n and type(item) is list and kwnames[i - n] == "out":
+            parts.append(len(<list>item))
+            parts.append(list)
         else:
             parts.append(item)
             parts.append(type(item))
@@ -534,15 +601,22 @@ cdef object call_bound(OpFunction function, PyObject** args, Py_ssize_t n, tuple
             function.forget()
         function.bindings[key] = found
     binding = <Binding>found
-    if len(binding.inputs) > 16 or binding.n_scalars > 16:
+    if len(binding.inputs) > kMostBound or binding.n_scalars > kMostBound:
         return call_slowly(function, args, n, kwnames)
     k = 0
     for i in binding.inputs:
         inputs[k] = args[i]
         k += 1
-    for k in range(binding.n_scalars):
-        i = binding.scalar_indices[k]
-        scalars[k] = <double>(binding.scalar_defaults[k] if i < 0 else <object>args[i])
+    k = 0
+    for place, default in zip(binding.scalar_indices, binding.scalar_defaults):
+        value = default if place < 0 else <object>args[<Py_ssize_t>place]
+        if type(value) is tuple or type(value) is list:
+            for number in value:
+                scalars[k] = <double>number
+                k += 1
+        else:
+            scalars[k] = <double>value
+            k += 1
     return run_plan(function, inputs, len(binding.inputs),
                     binding.train_attrs if thread_modes().training else binding.attrs,
                     device_of(binding.attrs) if not binding.inputs else None, scalars, binding.n_scalars,
@@ -552,13 +626,28 @@ cdef object call_bound(OpFunction function, PyObject** args, Py_ssize_t n, tuple
 is_dynamic_marker = object()
 
 
+cdef bint append_dynamic(list parts, object item):
+    """Add what the key must tell about the value of a dynamic parameter: its type, or how many numbers it has."""
+    if type(item) is float or type(item) is int:
+        parts.append(type(item))
+    elif type(item) is tuple or type(item) is list:
+        for number in item:
+            if type(number) is not float and type(number) is not int:
+                return False
+        parts.append(len(item))
+    else:
+        return False
+    parts.append(is_dynamic_marker)
+    return True
+
+
 cdef bint is_dynamic(OpFunction function, Py_ssize_t index, Py_ssize_t n, tuple kwnames):
     cdef str name
     if index >= n:
         name = kwnames[index - n]
     else:
         positions = function.op._positions
-        if index >= len(positions):
+        if index >= len(positions) or function.op.variadic:
             return False
         name = positions[index]
     return name in function.op.dynamic_params
@@ -601,10 +690,10 @@ cdef object bind(OpFunction function, PyObject** args, Py_ssize_t n, tuple kwnam
             return None
         binding.inputs.append(candidates[0])
     if out is not None:
-        if type(out) is not NDArray:
+        if type(out) is not NDArray and type(out) is not list:
             return None
         binding.out = out_index
-    binding.attrs = function.canonical_attrs(attrs)
+    binding.attrs = function.shared_attrs(attrs)
     binding.train_attrs = binding.attrs
     if function.uses_train:
         binding.train_attrs = function.trained(binding.attrs)
@@ -619,11 +708,12 @@ cdef object bind(OpFunction function, PyObject** args, Py_ssize_t n, tuple kwnam
         index = -1
         if kwnames is not None and dynamic in kwnames:
             index = n + kwnames.index(dynamic)
-        elif dynamic in op._positions and op._positions.index(dynamic) < n:
+        elif not op.variadic and dynamic in op._positions and op._positions.index(dynamic) < n:
             index = op._positions.index(dynamic)
         binding.scalar_indices.append(index)
-        binding.scalar_defaults.append(float(value))
-        binding.n_scalars += 1
+        several = isinstance(value, tuple)
+        binding.scalar_defaults.append(tuple([float(item) for item in value]) if several else float(value))
+        binding.n_scalars += len(value) if several else 1
     return binding
 
 
@@ -683,7 +773,7 @@ cdef object call(OpFunction function, list inputs, object attrs, object out):
     cdef object numbers = None
     cdef double* scalars = NULL
     cdef int n_scalars = 0
-    attrs = function.canonical_attrs(attrs)
+    attrs = function.shared_attrs(attrs)
     for i in range(n):
         array_pointers[i] = <PyObject*>inputs[i]
     if function.has_dynamic:
@@ -695,11 +785,6 @@ cdef object call(OpFunction function, list inputs, object attrs, object out):
             if values[i] is None:
                 raise ArgumentTypeError(f"{function.op.name}: a dynamic parameter is None")
             scalars[i] = values[i]
-        # Tuples of another length are another kernel.
-        if function.tuple_dynamic:
-            attrs = given
-            key = (given.cache_key, n_scalars)
-            attrs = function.canonical.setdefault(key, given)
     return run_plan(function, array_pointers, n, attrs, device_of(given) if n == 0 else None, scalars, n_scalars, out)
 
 

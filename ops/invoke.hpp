@@ -124,6 +124,75 @@ inline void poison_outputs(const Call& call, const char* error, uint32_t site) {
   error_release(record);
 }
 
+// A call that writes arrays which others know: taken, run, and given back in three steps, so that a failure is
+// left in the arrays before anybody else gets at them.
+struct HeldCall {
+  Var* reads[2 * kMostArrays];
+  Var* writes[2 * kMostArrays];
+  int n_reads = 0, n_writes = 0;
+};
+
+inline bool holds_write(const HeldCall& held, const Var* var) {
+  for (int i = 0; i < held.n_writes; ++i)
+    if (held.writes[i] == var) return true;
+  return false;
+}
+
+inline void give_back(HeldCall* held) {
+  for (int i = 0; i < held->n_reads; ++i) release_read(held->reads[i]);
+  for (int i = 0; i < held->n_writes; ++i) {
+    uint32_t only_writer = kVarWriter;  // nothing was written: no new version
+    if (!held->writes[i]->state.compare_exchange_strong(only_writer, 0, std::memory_order_acq_rel))
+      release_write_slow(held->writes[i]);
+  }
+}
+
+// Takes all that the call uses, or nothing.
+inline bool take_here(const Call& call, HeldCall* held) {
+  if (call.n_inputs + call.n_outputs > 2 * kMostArrays) return false;
+  for (int i = 0; i < call.n_outputs + call.n_inputs; ++i) {
+    if (i >= call.n_outputs && !(call.mutated && call.mutated[i - call.n_outputs])) continue;
+    Var* var = i < call.n_outputs ? call.outputs[i].buffer : call.inputs[i - call.n_outputs].buffer;
+    if (holds_write(*held, var)) continue;
+    if (!var->try_write()) {
+      give_back(held);
+      return false;
+    }
+    held->writes[held->n_writes++] = var;
+  }
+  for (int i = 0; i < call.n_inputs; ++i) {
+    Var* var = call.inputs[i].buffer;
+    if (holds_write(*held, var)) continue;
+    if (!var->try_read()) {
+      give_back(held);
+      return false;
+    }
+    held->reads[held->n_reads++] = var;
+  }
+  return true;
+}
+
+// `record` is what the kernel or an input left; the arrays written carry it on.
+inline void finish_here(HeldCall* held, ErrorRecord* record) {
+  for (int i = 0; i < held->n_reads; ++i) release_read(held->reads[i]);
+  for (int i = 0; i < held->n_writes; ++i) {
+    if (record) set_error(held->writes[i], record);
+    release_write(held->writes[i], record != nullptr);
+  }
+}
+
+inline int run_held(const Call& call, char* error) {
+  bool traced = tracing.load(std::memory_order_relaxed);
+  uint64_t begin = traced ? ticks() : 0;
+  int failed = run_kernel(call, error);
+  if (traced) trace_inline(call.info->name, begin);
+  return failed;
+}
+
+inline ErrorRecord* failure_of(const Call& call, const char* error, uint32_t site) {
+  return new_failure(error, call.info->description.c_str(), call.info->name, site);
+}
+
 // --- as a task ----------------------------------------------------------------------------------
 
 struct QueuedCall {

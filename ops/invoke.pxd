@@ -1,6 +1,6 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from ..engine.cengine cimport Buffer
+from ..engine.cengine cimport Buffer, ErrorRecord
 from .kernel cimport CKernel
 
 
@@ -42,3 +42,12 @@ cdef extern from "ops/invoke.hpp" namespace "weft" nogil:
     int run_here(const Call& call, char* error)
     void poison_outputs(const Call& call, const char* error, uint32_t site)
     bint push_call(const Call& call, uint32_t site)
+
+    cdef cppclass HeldCall:
+        HeldCall()
+
+    bint take_here(const Call& call, HeldCall* held)
+    int run_held(const Call& call, char* error)
+    void finish_here(HeldCall* held, ErrorRecord* record)
+    ErrorRecord* inherited(const Call& call)
+    ErrorRecord* failure_of(const Call& call, const char* error, uint32_t site)

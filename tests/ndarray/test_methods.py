@@ -282,3 +282,15 @@ def test_attributes_are_fixed():
     assert (x.size, x.ndim, x.stype, x.ctx, x.writable) == (6, 2, "default", mx.cpu(), True)
     assert hash(x) == hash(x)
     assert len({x, x.copy()}) == 2
+
+
+def test_a_kernel_that_fails_in_place_leaves_its_error_in_the_array():
+    target = mx.nd.ones((1, 2))
+    mx.nd.take(mx.nd.ones((2, 2)), mx.nd.array([5.0]), mode="raise", out=target)
+    with pytest.raises(MXNetError, match=r"out of bounds[\s\S]*test_methods.py"):
+        target.wait_to_read()
+    later = target + 1
+    with pytest.raises(MXNetError, match="out of bounds"):
+        later.asnumpy()
+    target[:] = 3
+    assert target.asnumpy().tolist() == [[3, 3]]

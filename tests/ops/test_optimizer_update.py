@@ -113,3 +113,18 @@ def test_overflow_leaves_the_step_out():
 def test_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_lists_of_rates_and_of_results_are_read_anew_at_every_call():
+    weights = [mx.nd.ones(3), mx.nd.ones(3)]
+    grads = [mx.nd.ones(3), mx.nd.ones(3)]
+    for rates in ((0.5, 0.25), [0.25, 0.5]):
+        mx.nd.multi_sgd_update(
+            weights[0], grads[0], weights[1], grads[1], lrs=rates, wds=(0.0, 0.0), num_weights=2, out=list(weights)
+        )
+    np.testing.assert_array_equal(weights[0].asnumpy(), np.full(3, 0.25, np.float32))
+    np.testing.assert_array_equal(weights[1].asnumpy(), np.full(3, 0.25, np.float32))
+    with pytest.raises(mx.MXNetError):
+        mx.nd.multi_sgd_update(
+            weights[0], grads[0], weights[1], grads[1], lrs=(0.5,), wds=(0.0, 0.0), num_weights=2, out=list(weights)
+        ).wait_to_read()
