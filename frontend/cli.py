@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import logging
 import pathlib
 import sys
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .base import MXNetError
 from .libinfo import __version__
@@ -15,8 +17,11 @@ from .libinfo import __version__
 if TYPE_CHECKING:
     import numpy as np
     from rich.console import Console
+    from rich.progress import ProgressColumn
 
     from .digits import Digits, Net
+
+    Rows = list[tuple[str, object]]
 
 __all__ = ["main"]
 
@@ -47,8 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     digits.add_argument("--epochs", type=_positive, default=15, help="how often every image is learned from")
     digits.add_argument("--batch-size", type=_positive, default=32, help="images a step")
     digits.add_argument("--seed", type=int, default=0, help="seed of the initial weights, the order and the dropout")
-    digits.add_argument("--out", type=pathlib.Path, default=pathlib.Path("digits"), help="folder for digits.params and trace.json")
-    digits.add_argument("--mode", choices=["imperative"], default="imperative", help="how the network runs")
+    digits.add_argument("--out", type=pathlib.Path, default=pathlib.Path("digits"), help="folder for the parameters and trace.json")
+    digits.add_argument(
+        "--mode",
+        choices=["imperative", "symbolic"],
+        default="imperative",
+        help="how the network runs: operator by operator, or declared as a graph and trained through Module",
+    )
     digits.set_defaults(run=_train_digits)
     return parser
 
@@ -81,39 +91,95 @@ def _info(args: argparse.Namespace, console: Console) -> int:
 def _train_digits(args: argparse.Namespace, console: Console) -> int:
     from .. import profiler
     from . import digits
-    from . import ndarray as nd
 
     args.out.mkdir(parents=True, exist_ok=True)
     data = digits.load_digits()
     order = digits.seed_everything(args.seed)
-    net = digits.Net()
     console.print(f"{len(data.train_labels)} images to learn from, {len(data.test_labels)} held out; {args.epochs} epochs")
     begin = time.perf_counter()
+    train = _train_symbolic if args.mode == "symbolic" else _train_imperative
     with profiler.trace(args.out / "trace.json"):
-        accuracy = _fit(net, data, order, args, console)
-    parameters = args.out / "digits.params"
-    nd.save(str(parameters), {f"arg:{name}": value for name, value in net.parameters.items()})
+        accuracy, written = train(data, order, args, console)
     rows = [
         ("held-out accuracy", f"{accuracy:.2%}"),
         ("time", f"{time.perf_counter() - begin:.1f} s"),
-        ("parameters", parameters),
+        *written,
         ("trace", f"{args.out / 'trace.json'} (open in chrome://tracing or ui.perfetto.dev)"),
     ]
-    _table("weft train digits", rows, console)
+    _table(f"weft train digits, {args.mode}", rows, console)
     return 0
+
+
+def _train_imperative(data: Digits, order: np.random.Generator, args: argparse.Namespace, console: Console) -> tuple[float, Rows]:
+    from . import digits
+    from . import ndarray as nd
+
+    net = digits.Net()
+    accuracy = _fit(net, data, order, args, console)
+    parameters = args.out / "digits.params"
+    nd.save(str(parameters), {f"arg:{name}": value for name, value in net.parameters.items()})
+    return accuracy, [("parameters", parameters)]
+
+
+def _train_symbolic(data: Digits, order: np.random.Generator, args: argparse.Namespace, console: Console) -> tuple[float, Rows]:
+    from rich.progress import Progress
+
+    from . import callback, digits
+
+    steps = -(-len(data.train_labels) // args.batch_size)
+    with Progress(*_columns(), console=console) as progress, _logging_to(console):
+        bar = progress.add_task("training", total=args.epochs * steps, figures="")
+
+        def after_batch(param: Any) -> None:
+            progress.advance(bar)
+
+        def after_epoch(param: Any) -> None:
+            progress.update(bar, figures=f"epoch {param.epoch + 1}/{args.epochs}  held out {param.eval_metric.get()[1]:.2%}")
+
+        speed = callback.Speedometer(args.batch_size, frequent=max(1, (steps - 1) // 2))
+        callbacks: dict[str, Any] = {"batch_end_callback": [after_batch, speed], "eval_end_callback": after_epoch}
+        module = digits.fit_module(data, args.epochs, args.batch_size, **callbacks)
+        module.save_checkpoint(str(args.out / "digits"), args.epochs)
+    prefix = args.out / "digits"
+    written: Rows = [("graph", f"{prefix}-symbol.json"), ("parameters", f"{prefix}-{args.epochs:04d}.params")]
+    return digits.module_accuracy(module, data), written
+
+
+@contextlib.contextmanager
+def _logging_to(console: Console) -> Iterator[None]:
+    """Print what training logs, such as the lines of Speedometer."""
+
+    class Printer(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            console.print(record.getMessage().expandtabs(4), highlight=False, markup=False)
+
+    root, printer = logging.getLogger(), Printer()
+    level = root.level
+    root.addHandler(printer)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.removeHandler(printer)
+        root.setLevel(level)
+
+
+def _columns() -> tuple[ProgressColumn, ...]:
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+
+    return (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"), TimeElapsedColumn())
 
 
 def _fit(net: Net, data: Digits, order: np.random.Generator, args: argparse.Namespace, console: Console) -> float:
     """Train for all epochs with a progress bar, and return the held-out accuracy at the end."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress
 
     from . import digits
     from . import ndarray as nd
 
     steps = -(-len(data.train_labels) // args.batch_size)
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"), TimeElapsedColumn())
     rate, accuracy = net.learning_rate, 0.0
-    with Progress(*columns, console=console) as progress:
+    with Progress(*_columns(), console=console) as progress:
         bar = progress.add_task("training", total=args.epochs * steps, figures="")
         for epoch in range(args.epochs):
             net.learning_rate = rate * (1 - 0.9 * epoch / args.epochs)

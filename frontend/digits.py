@@ -1,13 +1,14 @@
-"""The main job: a small convolutional net that learns handwritten digits, written with nd and autograd alone.
+"""The main job: a small convolutional net that learns handwritten digits, written twice.
 
-It is an ordinary MXNet program, to be read as an example; ``weft train digits`` runs it.
+Once with nd and autograd alone (:class:`Net`), once declared as a symbol and trained through Module (:func:`network`,
+:func:`fit_module`). Both are ordinary MXNet programs, to be read as examples; ``weft train digits`` runs them.
 """
 
 from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,11 @@ from . import ndarray as nd
 from . import random as mxrandom
 from .ndarray import NDArray
 
-__all__ = ["Digits", "Net", "accuracy", "load_digits", "train_epoch"]
+if TYPE_CHECKING:
+    from .module import Module
+    from .symbol import Symbol
+
+__all__ = ["Digits", "Net", "accuracy", "fit_module", "load_digits", "network", "train_epoch"]
 
 DATA = pathlib.Path(__file__).parent / "data" / "digits.npz"
 #: Every image whose number in the file is a multiple of this is held out (360 of 1797), the others are learned from.
@@ -131,7 +136,75 @@ def accuracy(net: Net, images: np.ndarray, labels: np.ndarray, batch_size: int =
     return right / len(labels)
 
 
+def network() -> Symbol:
+    """Declare the same net as a symbol, with the loss at its end.
+
+    Examples
+    --------
+    >>> arguments, outputs, _ = network().infer_shape(data=(32, 1, 8, 8))
+    >>> outputs
+    [(32, 10)]
+    """
+    from . import symbol as sym
+
+    x = sym.Convolution(sym.Variable("data"), kernel=(3, 3), pad=(1, 1), num_filter=16, name="conv1")
+    x = sym.relu(x)
+    x = sym.Convolution(x, kernel=(3, 3), pad=(1, 1), num_filter=32, name="conv2")
+    x = sym.Pooling(sym.relu(x), kernel=(2, 2), stride=(2, 2), pool_type="max")
+    x = sym.Convolution(x, kernel=(3, 3), pad=(1, 1), num_filter=64, name="conv3")
+    x = sym.Pooling(sym.relu(x), kernel=(2, 2), stride=(2, 2), pool_type="max")
+    x = sym.FullyConnected(sym.Dropout(x, p=0.25), num_hidden=10, name="dense")
+    return sym.SoftmaxOutput(x, name="softmax")
+
+
+def fit_module(data: Digits, epochs: int, batch_size: int, learning_rate: float = 2e-3, **callbacks: Any) -> Module:
+    """Train :func:`network` through Module on the bound executor, and return the module.
+
+    Parameters
+    ----------
+    data : Digits
+        What to learn, and what to score after each epoch.
+    epochs, batch_size : int
+        How often every image is learned from, and images a step.
+    learning_rate : float
+        Step size of Adam; it falls to a tenth.
+    **callbacks : callable
+        Callbacks of :meth:`weft.mod.BaseModule.fit`.
+    """
+    from .initializer import Xavier
+    from .io import NDArrayIter
+    from .lr_scheduler import PolyScheduler
+    from .module import Module
+
+    train = NDArrayIter(data.train_images, data.train_labels, batch_size, shuffle=True)
+    held_out = NDArrayIter(data.test_images, data.test_labels, batch_size)
+    steps = epochs * -(-train.num_data // batch_size)
+    schedule = PolyScheduler(steps, base_lr=learning_rate, pwr=1, final_lr=learning_rate / 10)
+    module = Module(network())
+    module.fit(
+        train,
+        eval_data=held_out,
+        eval_metric=["acc", "ce"],
+        validation_metric="acc",
+        optimizer="adam",
+        optimizer_params={"learning_rate": learning_rate, "lr_scheduler": schedule},
+        initializer=Xavier(rnd_type="gaussian", factor_type="in", magnitude=2),
+        num_epoch=epochs,
+        **callbacks,
+    )
+    return module
+
+
+def module_accuracy(module: Module, data: Digits, batch_size: int = 256) -> float:
+    """Share of held-out images that a module gets right."""
+    from .io import NDArrayIter
+
+    scores = module.predict(NDArrayIter(data.test_images, batch_size=batch_size))
+    return float((nd.argmax(scores, axis=1).asnumpy() == data.test_labels).mean())
+
+
 def seed_everything(seed: int) -> np.random.Generator:
-    """Seed weft's generators, and make the one that shuffles."""
+    """Seed weft's generators and NumPy's, which shuffles in iterators, and make one more to shuffle with."""
     mxrandom.seed(seed)
+    np.random.seed(seed % 2**32)
     return np.random.default_rng(seed)

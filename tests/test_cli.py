@@ -64,6 +64,31 @@ def test_train_digits(tmp_path, capsys):
     assert {"Convolution", "adam_update"} <= names
 
 
+def test_train_digits_symbolic(tmp_path, capsys):
+    assert cli.main(["train", "digits", "--mode", "symbolic", "--epochs", "4", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "epoch 4/4" in printed and "samples/sec" in printed and "Validation-accuracy" in printed
+
+    from weft.frontend import digits
+
+    data = digits.load_digits()
+    module = mx.mod.Module.load(str(tmp_path / "digits"), 4, label_names=None)
+    module.bind([("data", (256, 1, 8, 8))], for_training=False)
+    assert digits.module_accuracy(module, data) > 0.93
+
+    names = {event["name"] for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]}
+    assert "adam_update" in names
+
+
+@pytest.mark.slow
+def test_symbolic_digits_reach_the_accuracy_of_the_imperative_ones():
+    from weft.frontend import digits
+
+    data = digits.load_digits()
+    digits.seed_everything(0)
+    assert digits.module_accuracy(digits.fit_module(data, 15, 32), data) >= 0.975
+
+
 def test_seed_decides_the_result():
     from weft.frontend import digits
 

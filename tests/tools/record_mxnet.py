@@ -39,7 +39,7 @@ FAMILIES = {
     "creation": "creation", "random": "creation", "contrib": "contrib", "errors": "errors",
     "ndarray": "ndarray_programs", "indexing_programs": "ndarray_programs",
     "autograd": "autograd_programs", "control": "control_programs",
-    "io": "io_programs", "kvstore": "io_programs",
+    "io": "io_programs", "kvstore": "io_programs", "module": "module_programs",
     "trajectories": "training_programs", "schedules": "training_programs", "metrics": "training_programs",
     "initializers": "training_programs", "drawings": "drawing_programs",
 }
