@@ -24,6 +24,7 @@ __all__ = [
     "is_np_shape",
     "np_array",
     "np_shape",
+    "np_ufunc_legal_option",
     "py_str",
     "reset_np",
     "set_module",
@@ -33,6 +34,8 @@ __all__ = [
     "use_np",
     "use_np_array",
     "use_np_shape",
+    "wrap_np_binary_func",
+    "wrap_np_unary_func",
 ]
 
 T = TypeVar("T")
@@ -252,3 +255,78 @@ def set_module(module: str | None) -> Callable[[T], T]:
         return func
 
     return decorate
+
+
+#: Arguments of NumPy's ufuncs, and what they are when they are not given.
+_UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "dtype": None, "subok": True}
+_UFUNC_DTYPES = frozenset(("int8", "uint8", "int32", "int64", "float16", "float32", "float64"))
+
+
+def np_ufunc_legal_option(key: str, value: Any) -> bool:
+    """Whether an argument is one that NumPy's ufuncs take.
+
+    Examples
+    --------
+    >>> np_ufunc_legal_option("casting", "safe"), np_ufunc_legal_option("casting", "maybe")
+    (True, False)
+    """
+    if key == "where":
+        return True
+    if key == "casting":
+        return value in ("no", "equiv", "safe", "same_kind", "unsafe")
+    if key == "order":
+        return isinstance(value, str)
+    if key == "dtype":
+        return (value.__name__ if isinstance(value, type) else value) in _UFUNC_DTYPES
+    return key == "subok" and isinstance(value, bool)
+
+
+def _check_ufunc_arguments(name: str, given: dict[str, Any]) -> None:
+    for key, value in given.items():
+        if key not in _UFUNC_DEFAULTS:
+            raise TypeError(f"{key} is an invalid keyword to function {name!r}")
+        if value != _UFUNC_DEFAULTS[key]:
+            if np_ufunc_legal_option(key, value):
+                raise NotImplementedError(f"{key}={value} is not implemented yet for operator {name}")
+            raise TypeError(f"{key}={value} not understood for operator {name}")
+
+
+def wrap_np_unary_func(func: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a function of one array so that it takes the arguments of NumPy's ufuncs, with their default values.
+
+    Examples
+    --------
+    >>> @wrap_np_unary_func
+    ... def double(x, out=None):
+    ...     return x * 2
+    >>> double(3, casting="same_kind")
+    6
+    """
+
+    @functools.wraps(func)
+    def wrapped(x: Any, out: Any = None, **kwargs: Any) -> Any:
+        _check_ufunc_arguments(func.__name__, kwargs)
+        return func(x, out=out)
+
+    return wrapped
+
+
+def wrap_np_binary_func(func: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate a function of two arrays so that it takes the arguments of NumPy's ufuncs, with their default values.
+
+    Examples
+    --------
+    >>> @wrap_np_binary_func
+    ... def add(x1, x2, out=None):
+    ...     return x1 + x2
+    >>> add(3, 4, order="C")
+    Traceback (most recent call last):
+    NotImplementedError: order=C is not implemented yet for operator add
+    """
+
+    @functools.wraps(func)
+    def wrapped(x1: Any, x2: Any, out: Any = None, **kwargs: Any) -> Any:
+        _check_ufunc_arguments(func.__name__, kwargs)
+        return func(x1, x2, out=out)
+
+    return wrapped

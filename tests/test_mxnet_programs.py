@@ -12,7 +12,7 @@ import pytest
 import weft as mx
 
 FAMILIES = (
-    "ndarray", "indexing_programs", "autograd", "control", "io", "kvstore", "module", "trajectories", "schedules", "metrics", "initializers",
+    "ndarray", "indexing_programs", "autograd", "control", "io", "kvstore", "module", "trajectories", "schedules", "metrics", "initializers", "drawings", "helpers",
 )
 
 

@@ -13,6 +13,7 @@ from . import methods as _methods
 from ._namespace import attach as _attach
 from .arithmetic import *  # noqa: F403
 from .creation import *  # noqa: F403
+from .index_keys import *  # noqa: F403
 from .serialization import load as load
 from .serialization import load_frombuffer as load_frombuffer
 from .serialization import save as save

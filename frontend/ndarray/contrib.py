@@ -13,8 +13,9 @@ from ...ops.context import Context, current_context
 from ...ops.functions import F
 from ._namespace import attach
 from .creation import array, zeros
+from .random import uniform
 
-__all__ = ["boolean_mask", "cond", "foreach", "isfinite", "isinf", "isnan", "rand_zipfian", "while_loop"]
+__all__ = ["boolean_mask", "cond", "foreach", "isfinite", "isinf", "isnan", "rand_zipfian", "uniform", "while_loop"]
 
 
 def _flatten(value: Any, what: str) -> tuple[list[NDArray], Any]:

@@ -7,6 +7,10 @@ The functions of ``mxnet.test_utils`` that need neither a network nor sparse arr
 >>> mx.test_utils.assert_almost_equal(mx.nd.ones((2, 2)), np.ones((2, 2)))
 """
 
+from ..context import Context, current_context
+from ..ndarray import array
+from ..runtime import Features
+from ..util import get_cuda_compute_capability
 from .arrays import (
     assign_each,
     assign_each2,
@@ -53,6 +57,7 @@ from .compare import (
     locationError,
     same,
 )
+from .devices import DummyIter, get_im2rec_path
 from .gradients import (
     check_numeric_gradient,
     check_speed,
@@ -79,7 +84,11 @@ from .settings import (
 from .statistics import chi_square_check, gen_buckets_probs_with_ppf, mean_check, var_check, verify_generator
 
 __all__ = [
+    "Context",
+    "DummyIter",
+    "Features",
     "almost_equal",
+    "array",
     "assert_allclose",
     "assert_almost_equal",
     "assert_almost_equal_ignore_nan",
@@ -98,6 +107,7 @@ __all__ = [
     "compare_optimizer",
     "create_2d_tensor",
     "create_vector",
+    "current_context",
     "default_atols",
     "default_context",
     "default_dtype",
@@ -108,9 +118,11 @@ __all__ = [
     "environment",
     "gen_buckets_probs_with_ppf",
     "get_atol",
+    "get_cuda_compute_capability",
     "get_etol",
     "get_identity_mat",
     "get_identity_mat_batch",
+    "get_im2rec_path",
     "get_rtol",
     "get_tolerance",
     "get_tols",

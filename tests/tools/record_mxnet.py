@@ -41,7 +41,7 @@ FAMILIES = {
     "autograd": "autograd_programs", "control": "control_programs",
     "io": "io_programs", "kvstore": "io_programs", "module": "module_programs",
     "trajectories": "training_programs", "schedules": "training_programs", "metrics": "training_programs",
-    "initializers": "training_programs", "drawings": "drawing_programs",
+    "initializers": "training_programs", "drawings": "drawing_programs", "helpers": "ndarray_programs",
 }
 
 

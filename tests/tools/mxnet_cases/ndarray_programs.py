@@ -147,3 +147,22 @@ def ndarray():
                  "b = nd.zeros((2,), dtype='float16')\nb[:] = 70000\nr = b", "b = nd.zeros((2,), dtype='int32')\nb[:] = 1.9\nr = b", "b = nd.zeros((2,), dtype='uint8')\nb[:] = 255\nr = b", "b = nd.zeros((2,), dtype='int64')\nb[:] = 2**40\nr = b", "r = nd.array([2**40], dtype='int64')", "r = nd.array([2**24 + 1])", "r = nd.array([2**40], dtype='int64') + 1", "r = nd.array([3], dtype='int64') * 2**33"):
         f.program(code.replace("\n", "; "), start + code)
     return f
+
+
+def helpers():
+    """Functions of mx.nd and mx.util that tell what arguments mean."""
+    f = Programs("helpers")
+    for key in ("0", "slice(None)", "(0, 1)", "(0, [1])", "(slice(0, 1), None)", "()", "((0, 1),)", "(True,)", "(np.array([True]),)", "(0, nd.array([0]))", "([],)",
+                "(np.int64(3), slice(1))", "(None, 0)", "('x',)", "(1.5,)", "(range(3),)", "(...,)", "({},)"):
+        f.program("code-" + key, "r = mx.nd.get_indexing_dispatch_code(%s)" % key)
+    for key in ("0", "slice(None)", "...", "(0, ...)", "(..., 0)", "None", "(None, 0)", "(0, None, ..., 1)", "(0, 1, 2, 3)", "[0, 1]", "(slice(1), [1])", "(..., ...)", "()", "(None, None)",
+                "(0, slice(1, 2))", "(..., None)"):
+        f.program("expand-" + key, "r = repr(mx.nd.indexing_key_expand_implicit_axes(%s, (2, 3, 4)))" % key)
+    for shapes in ("(2, 3, 4), (2, 5)", "(2, 3, 4), (1, 5)", "(2, 3, 4), (3, 5, 6)", "(2, 3), ()"):
+        f.program("gather-" + shapes, "r = mx.nd.get_oshape_of_gather_nd_op(%s)" % shapes)
+    for option in ("'where', 1", "'casting', 'safe'", "'casting', 'x'", "'order', 'C'", "'order', 1", "'dtype', np.float32", "'dtype', 'int64'", "'dtype', 'uint16'", "'subok', True", "'subok', 1", "'x', 1"):
+        f.program("ufunc-" + option, "r = mx.util.np_ufunc_legal_option(%s)" % option)
+    for given in ("", "where=True", "where=False", "casting='same_kind'", "casting='x'", "order='C'", "dtype='float32'", "subok=False", "other=1", "out=5"):
+        f.program("wrapped-" + given, "f = mx.util.wrap_np_unary_func(lambda x, out=None: (x, out))\ng = mx.util.wrap_np_binary_func(lambda x, y, out=None: (x, y, out))\n"
+                  "r = [f(1, %s), g(1, 2, %s)]" % (given, given))
+    return f
