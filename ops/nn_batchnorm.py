@@ -12,7 +12,9 @@ import math
 import numpy as np
 
 from . import partial
+from .functions import F
 from .nn_common import backward_call, check_named_shape, compute_dtype, native, put
+from .nn_norm_second import along, normalization_second, scaling_second
 from .registry import Bool, Float, Int, Str, operator
 from .rules import normalize_axis
 
@@ -180,6 +182,37 @@ def _gradient(backward, relu):
     return gradient
 
 
+def _second(relu, variance):
+    """Gradient of the backward operator; the moving statistics count as given."""
+
+    def gradient(ctx, *heads):
+        attrs, inputs = ctx.attrs, ctx.inputs
+        grad, data, gamma, mean, deviation = inputs[:5]
+        wide, narrow = gamma.dtype, data.dtype
+        axis, ndim = _axis(attrs, len(data.shape)), len(data.shape)
+        grad, data, head = (x if x is None or wide == narrow else F.cast(x, dtype=wide) for x in (grad, data, heads[0]))
+        if relu:
+            positive = F.cast(inputs[7] > 0, dtype=wide)
+            grad = grad * positive
+        if _global(attrs):
+            mean, std = inputs[5], F.sqrt(inputs[6] + attrs.eps)
+        else:
+            std = F.sqrt(deviation + attrs.eps) if variance else 1 / deviation
+        mean, std = along(mean, axis, ndim), along(std, axis, ndim)
+        # A fixed gamma counts as one, and the gradient in it is zero whatever the data are.
+        scale, head_gamma = (None, None) if attrs.fix_gamma else (gamma, heads[1])
+        given = (grad, data, scale, mean, std, (head, head_gamma, heads[2]))
+        found = scaling_second(*given, axis) if _global(attrs) else normalization_second(*given, _others(axis, ndim), axis)
+        d_grad, d_data, d_gamma = found
+        if relu and d_grad is not None:
+            d_grad = d_grad * positive
+        if wide != narrow:
+            d_grad, d_data = (x if x is None else F.cast(x, dtype=narrow) for x in (d_grad, d_data))
+        return [d_grad, d_data, None if attrs.fix_gamma else d_gamma, *[None] * (len(inputs) - 3)]
+
+    return gradient
+
+
 def _backward_dtype(attrs, dtypes):
     wide = _check_dtypes(dtypes[1], dtypes[2:7], ("gamma", "saved_mean", "saved_invstd", "moving_mean", "moving_var"))
     return [dtypes[1], wide, wide]
@@ -224,6 +257,8 @@ def _declare(name, backward, aliases, params, *, relu=False, variance=False, bui
         dtype=_backward_dtype,
         num_outputs=3,
         mutates=(5, 6),
+        gradient=_second(relu, variance),
+        saves="i",
         inplace=((0, 0), (1, 0)),
         uses_train=True,
         cpu=builders[1:],

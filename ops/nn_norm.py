@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
 from . import partial
 from .functions import F
 from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, native, put
+from .nn_norm_second import normalization_second
 from .registry import Bool, Enum, Float, Int, operator
 from .rules import normalize_axis
 
@@ -27,39 +29,133 @@ def _cost(attrs, ins, outs):
     return 500 + 1.5 * math.prod(outs[0])
 
 
-def _three_visible(attrs):
-    return 3 if attrs.output_mean_var else 1
+# ---- layer, group and instance normalization ---------------------------------------------------------------------------
 
 
-def _normal_gradient(grad, normal, scale, axes):
-    """Return the gradient of x in ``normal = (x - mean(x)) * scale``, scale being 1/std over the same axes."""
-    drift = grad.mean(axis=axes, keepdims=True) + normal * (grad * normal).mean(axis=axes, keepdims=True)
-    return (grad - drift) * scale
+class _Rows(NamedTuple):
+    """How a normalization sees its data: which shape, which axis it normalizes along, and along which gamma and beta run."""
+
+    shape: tuple[int, ...]
+    axis: int
+    vectors: int
 
 
-def _gradient(name, *saved):
-    """Gradient by a backward operator that takes (out_grad, data, gamma, *saved outputs)."""
+def _column(vector, rows):
+    """Shape a vector as it runs over rows."""
+    return vector.reshape(-1, *(1,) * (len(rows.shape) - rows.vectors - 1))
 
+
+def _kept(rows):
+    """Return the shape of a mean over rows."""
+    return tuple(1 if axis == rows.axis else size for axis, size in enumerate(rows.shape))
+
+
+def _forward(see, variance):
+    def kernel(attrs, ins, outs):
+        data, gamma, beta = _wide(*ins)
+        rows = see(attrs, data.shape)
+        data = data.reshape(rows.shape)
+        mean = data.mean(axis=rows.axis, keepdims=True)
+        centered = data - mean
+        var = (centered * centered).mean(axis=rows.axis, keepdims=True)
+        std = np.sqrt(var + attrs.eps)
+        put(outs[0], centered / std * _column(gamma, rows) + _column(beta, rows))
+        put(outs[1], mean)
+        put(outs[2], var if variance else std)
+
+    return kernel
+
+
+def _backward(see, variance):
+    def kernel(attrs, ins, outs):
+        grad, data, gamma, mean, std = _wide(*ins)
+        rows = see(attrs, data.shape)
+        grad, data = grad.reshape(rows.shape), data.reshape(rows.shape)
+        mean, std = mean.reshape(_kept(rows)), std.reshape(_kept(rows))
+        if variance:
+            std = np.sqrt(std + attrs.eps)
+        normal = (data - mean) / std
+        others = tuple(axis for axis in range(data.ndim) if axis != rows.vectors)
+        u = grad * _column(gamma, rows)
+        drift = u.mean(axis=rows.axis, keepdims=True) + normal * (u * normal).mean(axis=rows.axis, keepdims=True)
+        put(outs[0], (u - drift) / std)
+        put(outs[1], (grad * normal).sum(axis=others))
+        put(outs[2], grad.sum(axis=others))
+
+    return kernel
+
+
+def _gradient(backward):
     def gradient(ctx, out_grad, *statistics_grads):
         if out_grad is None:
             return [None] * len(ctx.inputs)
-        inputs = [out_grad, ctx.inputs[0], ctx.inputs[1], *(ctx.outputs[i] for i in saved)]
-        return list(backward_call(name, inputs, ctx.attrs))
+        inputs = [out_grad, ctx.inputs[0], ctx.inputs[1], ctx.outputs[1], ctx.outputs[2]]
+        return list(backward_call(backward, inputs, ctx.attrs))
 
     return gradient
 
 
-# ---- LayerNorm ---------------------------------------------------------------------------------------------------------
+def _second(see, variance):
+    def gradient(ctx, *heads):
+        grad, data, gamma, mean, std = ctx.inputs
+        shape = data.shape
+        rows = see(ctx.attrs, shape)
+        grad, data, head_data = (x if x is None else F.reshape(x, shape=rows.shape) for x in (grad, data, heads[0]))
+        mean, std = (F.reshape(x, shape=_kept(rows)) for x in (mean, std))
+        if variance:
+            std = F.sqrt(std + ctx.attrs.eps)
+        found = normalization_second(grad, data, gamma, mean, std, (head_data, *heads[1:]), (rows.axis,), rows.vectors)
+        d_grad, d_data = (x if x is None else F.reshape(x, shape=shape) for x in found[:2])
+        return [d_grad, d_data, found[2], None, None]
 
-_LAYER = (
-    Int("axis", -1, doc="Axis to normalize along."),
-    Float("eps", 1e-5, low=0, doc="Added to the variance."),
-    Bool("output_mean_var", False, doc="Also return the mean and the standard deviation."),
-)
+    return gradient
 
 
-def _along(vector, axis, ndim):
-    return vector.reshape(-1, *(1,) * (ndim - axis - 1))
+def _declare(name, aliases, see, params, shape, infer_inputs, loop, *, variance=False, doc, examples):
+    """Declare a normalization over rows and its backward operator; ``loop`` is the native kernel's name."""
+    deviation = "var" if variance else "std"
+    backward = f"_backward_{name}"
+    docs = {**_SCALES, "var": "Variance of the forward call."} if variance else _SCALES
+    operator(
+        name,
+        aliases=aliases,
+        inputs=("data", "gamma", "beta"),
+        params=params,
+        shape=shape,
+        infer_partial=partial.like_data,
+        infer_inputs=infer_inputs,
+        dtype=_three,
+        num_outputs=3,
+        visible_outputs=lambda attrs: 3 if getattr(attrs, "output_mean_var", False) else 1,
+        output_names=("output", "mean", deviation),
+        gradient=_gradient(backward),
+        cpu=(native(loop, "layers"),),
+        numpy=_forward(see, variance),
+        cost=_cost,
+        doc=doc,
+        input_docs=docs,
+        examples=examples,
+    )
+    operator(
+        backward,
+        inputs=("out_grad", "data", "gamma", "mean", deviation),
+        params=params,
+        shape=lambda attrs, shapes: [shapes[1], shapes[2], shapes[2]],
+        dtype=_three,
+        num_outputs=3,
+        gradient=_second(see, variance),
+        saves="i",
+        cpu=(native(f"backward_{loop}", "layers"),),
+        numpy=_backward(see, variance),
+        cost=_cost,
+        doc=f"""Gradients of {name} in data, gamma and beta.""",
+        input_docs=docs,
+    )
+
+
+def _layer_rows(attrs, shape):
+    axis = normalize_axis(attrs.axis, len(shape))
+    return _Rows(tuple(shape), axis, axis)
 
 
 def _layer_shape(attrs, shapes):
@@ -78,141 +174,40 @@ def _layer_infer(attrs, shapes):
     return [shapes[0], *(size if shape is None else shape for shape in shapes[1:])]
 
 
-def _layer_forward(attrs, ins, outs):
-    data, gamma, beta = _wide(*ins)
-    axis = normalize_axis(attrs.axis, data.ndim)
-    mean = data.mean(axis=axis, keepdims=True)
-    centered = data - mean
-    std = np.sqrt((centered * centered).mean(axis=axis, keepdims=True) + attrs.eps)
-    put(outs[0], centered / std * _along(gamma, axis, data.ndim) + _along(beta, axis, data.ndim))
-    put(outs[1], mean)
-    put(outs[2], std)
-
-
-def _layer_backward(attrs, ins, outs):
-    grad, data, gamma, mean, std = _wide(*ins)
-    axis = normalize_axis(attrs.axis, data.ndim)
-    others = tuple(i for i in range(data.ndim) if i != axis)
-    normal = (data - mean) / std
-    put(outs[0], _normal_gradient(grad * _along(gamma, axis, data.ndim), normal, 1 / std, axis))
-    put(outs[1], (grad * normal).sum(axis=others))
-    put(outs[2], grad.sum(axis=others))
-
-
-def _layer_second(ctx, head_data, head_gamma, head_beta):
-    # The first derivative written with differentiable operators would be slower for everybody; here it is spelt out
-    # once more, so that the derivative of each of its pieces is the tape's business.
-    grad, data, gamma, mean, std = ctx.inputs
-    axis = ctx.attrs.axis
-    weight = _vector_like(gamma, axis, data)
-    return _normal_second(grad, data, weight, mean, std, axis, (head_data, head_gamma, head_beta), axis)
-
-
-def _vector_like(vector, axis, data):
-    """Shape a vector along ``axis`` of data."""
-    ndim = len(data.shape)
-    axis = normalize_axis(axis, ndim)
-    return F.reshape(vector, shape=(*(1,) * axis, -1, *(1,) * (ndim - axis - 1)))
-
-
-def _normal_second(grad, data, weight, mean, std, axes, heads, vector_axis):
-    """Second order gradients of a normalization: of (d_data, d_gamma, d_beta) in grad, data and gamma.
-
-    With normal = (data - mean) / std and u = grad * weight the first order is
-    d_data = (u - M(u) - normal * M(u * normal)) / std, M being the mean over ``axes``. P(x) below is that same linear
-    projection, which is symmetric; differentiating normal and std in data gives the remaining terms.
-    """
-    head_data, head_gamma, head_beta = heads
-
-    def average(x):
-        return F.mean(x, axis=axes, keepdims=True)
-
-    def project(x):
-        return F.broadcast_div(F.broadcast_sub(x, average(x)) - F.broadcast_mul(normal, average(x * normal)), std)
-
-    normal = F.broadcast_div(F.broadcast_sub(data, mean), std)
-    u = F.broadcast_mul(grad, weight)
-    d_grad = d_data = d_weight = None
-    if head_data is not None:
-        projected = project(head_data)
-        d_grad = F.broadcast_mul(projected, weight)
-        d_weight = projected * grad
-        a, b = average(u * normal), average(head_data * normal)
-        d_normal = F.broadcast_div(F.broadcast_mul(head_data, a) + F.broadcast_mul(u, b), std) * -1
-        overlap = average(head_data * project(u))
-        d_data = project(d_normal) - F.broadcast_div(F.broadcast_mul(normal, overlap), std)
-    if head_gamma is not None:
-        spread = _vector_like(head_gamma, vector_axis, data)
-        more = F.broadcast_mul(normal, spread)
-        d_grad = more if d_grad is None else d_grad + more
-        more = project(F.broadcast_mul(grad, spread))
-        d_data = more if d_data is None else d_data + more
-    if head_beta is not None:
-        more = F.broadcast_add(F.zeros_like(grad), _vector_like(head_beta, vector_axis, data))
-        d_grad = more if d_grad is None else d_grad + more
-    if d_weight is not None:
-        d_weight = F.sum(d_weight, axis=vector_axis, exclude=True)
-    return [d_grad, d_data, d_weight, None, None]
-
-
-operator(
+_declare(
     "LayerNorm",
-    aliases=("_npx_layer_norm",),
-    inputs=("data", "gamma", "beta"),
-    params=_LAYER,
-    shape=_layer_shape,
-    infer_partial=partial.like_data,
-    infer_inputs=_layer_infer,
-    dtype=_three,
-    num_outputs=3,
-    visible_outputs=_three_visible,
-    output_names=("output", "mean", "std"),
-    gradient=_gradient("_backward_LayerNorm", 1, 2),
-    cpu=(native("layer_norm", "layers"),),
-    numpy=_layer_forward,
-    cost=_cost,
+    ("_npx_layer_norm",),
+    _layer_rows,
+    (
+        Int("axis", -1, doc="Axis to normalize along."),
+        Float("eps", 1e-5, low=0, doc="Added to the variance."),
+        Bool("output_mean_var", False, doc="Also return the mean and the standard deviation."),
+    ),
+    _layer_shape,
+    _layer_infer,
+    "layer_norm",
     doc="""Normalize along one axis of each sample: ``(data - mean) / sqrt(var + eps) * gamma + beta``.""",
-    input_docs=_SCALES,
     examples="""
     >>> from weft import nd
     >>> nd.LayerNorm(nd.array([[1, 3]]), nd.ones(2), nd.zeros(2), eps=0).asnumpy()
     array([[-1.,  1.]], dtype=float32)
     """,
 )
-operator(
-    "_backward_LayerNorm",
-    inputs=("out_grad", "data", "gamma", "mean", "std"),
-    params=_LAYER,
-    shape=lambda attrs, shapes: [shapes[1], shapes[2], shapes[2]],
-    dtype=_three,
-    num_outputs=3,
-    gradient=_layer_second,
-    saves="i",
-    cpu=(native("backward_layer_norm", "layers"),),
-    numpy=_layer_backward,
-    cost=_cost,
-    doc="""Gradients of LayerNorm in data, gamma and beta.""",
-    input_docs=_SCALES,
-)
-
-# ---- GroupNorm ---------------------------------------------------------------------------------------------------------
-
-_GROUP = (
-    Int("num_groups", 1, low=1, doc="Number of groups the channels are split into."),
-    Float("eps", 1e-5, low=0, doc="Added to the variance."),
-    Bool("output_mean_var", False, doc="Also return the mean and the standard deviation."),
-)
 
 
-def _rows(array, count):
-    """View an array as (batch, count, rest); unlike -1 this also works without elements."""
-    return array.reshape(array.shape[0], count, math.prod(array.shape[1:]) // max(1, count))
+def _split(shape, count):
+    """See data as (batch, count, rest); unlike -1 this also works without elements."""
+    return _Rows((shape[0], count, math.prod(shape[1:]) // max(1, count)), 2, 1)
+
+
+def _many_axes(data):
+    if len(data) < 3:
+        raise ValueError(f"data has {len(data)} axes, expected at least 3")
 
 
 def _group_shape(attrs, shapes):
     data = shapes[0]
-    if len(data) < 3:
-        raise ValueError(f"data has {len(data)} axes, expected at least 3")
+    _many_axes(data)
     if data[1] % attrs.num_groups:
         raise ValueError(f"num_groups={attrs.num_groups} must divide the {data[1]} channels")
     for name, shape in zip(("gamma", "beta"), shapes[1:]):
@@ -220,80 +215,30 @@ def _group_shape(attrs, shapes):
     return [data, (data[0], attrs.num_groups), (data[0], attrs.num_groups)]
 
 
-def _group_infer(attrs, shapes):
-    return [shapes[0], *((attrs.num_groups,) if shape is None else shape for shape in shapes[1:])]
-
-
-def _grouped(attrs, array):
-    return _rows(array, attrs.num_groups)
-
-
-def _group_forward(attrs, ins, outs):
-    data, gamma, beta = _wide(*ins)
-    rows = _grouped(attrs, data)
-    mean = rows.mean(axis=2, keepdims=True)
-    centered = rows - mean
-    std = np.sqrt((centered * centered).mean(axis=2, keepdims=True) + attrs.eps)
-    put(outs[0], centered / std * gamma[:, None] + beta[:, None])
-    put(outs[1], mean)
-    put(outs[2], std)
-
-
-def _group_backward(attrs, ins, outs):
-    grad, data, gamma, mean, std = _wide(*ins)
-    grad, std = _grouped(attrs, grad), std[:, :, None]
-    normal = (_grouped(attrs, data) - mean[:, :, None]) / std
-    put(outs[0], _normal_gradient(grad * gamma[:, None], normal, 1 / std, 2))
-    put(outs[1], (grad * normal).sum(axis=(0, 2)))
-    put(outs[2], grad.sum(axis=(0, 2)))
-
-
-operator(
+_declare(
     "GroupNorm",
-    inputs=("data", "gamma", "beta"),
-    params=_GROUP,
-    shape=_group_shape,
-    infer_partial=partial.like_data,
-    infer_inputs=_group_infer,
-    dtype=_three,
-    num_outputs=3,
-    visible_outputs=_three_visible,
-    output_names=("output", "mean", "std"),
-    gradient=_gradient("_backward_GroupNorm", 1, 2),
-    cpu=(native("group_norm", "layers"),),
-    numpy=_group_forward,
-    cost=_cost,
+    (),
+    lambda attrs, shape: _split(shape, attrs.num_groups),
+    (
+        Int("num_groups", 1, low=1, doc="Number of groups the channels are split into."),
+        Float("eps", 1e-5, low=0, doc="Added to the variance."),
+        Bool("output_mean_var", False, doc="Also return the mean and the standard deviation."),
+    ),
+    _group_shape,
+    lambda attrs, shapes: [shapes[0], *((attrs.num_groups,) if shape is None else shape for shape in shapes[1:])],
+    "group_norm",
     doc="""Normalize groups of channels of each sample, then scale and shift each group by its gamma and beta.""",
-    input_docs=_SCALES,
     examples="""
     >>> from weft import nd
     >>> nd.GroupNorm(nd.array([[[1, 3]]]), nd.ones(1), nd.zeros(1), eps=0).asnumpy()
     array([[[-1.,  1.]]], dtype=float32)
     """,
 )
-operator(
-    "_backward_GroupNorm",
-    inputs=("out_grad", "data", "gamma", "mean", "std"),
-    params=_GROUP,
-    shape=lambda attrs, shapes: [shapes[1], shapes[2], shapes[2]],
-    dtype=_three,
-    num_outputs=3,
-    cpu=(native("backward_group_norm", "layers"),),
-    numpy=_group_backward,
-    cost=_cost,
-    doc="""Gradients of GroupNorm in data, gamma and beta.""",
-    input_docs=_SCALES,
-)
-
-# ---- InstanceNorm ------------------------------------------------------------------------------------------------------
-
-_INSTANCE = (Float("eps", 1e-3, low=0, doc="Added to the variance."),)
 
 
 def _instance_shape(attrs, shapes):
     data = shapes[0]
-    if len(data) < 3:
-        raise ValueError(f"data has {len(data)} axes, expected at least 3")
+    _many_axes(data)
     for name, shape in zip(("gamma", "beta"), shapes[1:]):
         check_named_shape(name, shape, (data[1],))
     return [data, data[:2], data[:2]]
@@ -305,62 +250,21 @@ def _instance_infer(attrs, shapes):
     return [shapes[0], *((shapes[0][1],) if shape is None else shape for shape in shapes[1:])]
 
 
-def _instance_forward(attrs, ins, outs):
-    data, gamma, beta = _wide(*ins)
-    rows = _rows(data, data.shape[1])
-    mean = rows.mean(axis=2, keepdims=True)
-    centered = rows - mean
-    var = (centered * centered).mean(axis=2, keepdims=True)
-    put(outs[0], centered / np.sqrt(var + attrs.eps) * gamma[:, None] + beta[:, None])
-    put(outs[1], mean)
-    put(outs[2], var)
-
-
-def _instance_backward(attrs, ins, outs):
-    grad, data, gamma, mean, var = _wide(*ins)
-    grad = _rows(grad, data.shape[1])
-    invstd = 1 / np.sqrt(var + attrs.eps)[:, :, None]
-    normal = (data.reshape(grad.shape) - mean[:, :, None]) * invstd
-    put(outs[0], _normal_gradient(grad * gamma[:, None], normal, invstd, 2))
-    put(outs[1], (grad * normal).sum(axis=(0, 2)))
-    put(outs[2], grad.sum(axis=(0, 2)))
-
-
-operator(
+_declare(
     "InstanceNorm",
-    inputs=("data", "gamma", "beta"),
-    params=_INSTANCE,
-    shape=_instance_shape,
-    infer_partial=partial.like_data,
-    infer_inputs=_instance_infer,
-    dtype=_three,
-    num_outputs=3,
-    visible_outputs=1,
-    output_names=("output", "mean", "var"),
-    gradient=_gradient("_backward_InstanceNorm", 1, 2),
-    cpu=(native("instance_norm", "layers"),),
-    numpy=_instance_forward,
-    cost=_cost,
+    (),
+    lambda attrs, shape: _split(shape, shape[1]),
+    (Float("eps", 1e-3, low=0, doc="Added to the variance."),),
+    _instance_shape,
+    _instance_infer,
+    "instance_norm",
+    variance=True,
     doc="""Normalize each channel of each sample over its spatial axes, then scale by gamma and shift by beta.""",
-    input_docs=_SCALES,
     examples="""
     >>> from weft import nd
     >>> nd.InstanceNorm(nd.array([[[1, 3]]]), nd.ones(1), nd.zeros(1), eps=0).asnumpy()
     array([[[-1.,  1.]]], dtype=float32)
     """,
-)
-operator(
-    "_backward_InstanceNorm",
-    inputs=("out_grad", "data", "gamma", "mean", "var"),
-    params=_INSTANCE,
-    shape=lambda attrs, shapes: [shapes[1], shapes[2], shapes[2]],
-    dtype=_three,
-    num_outputs=3,
-    cpu=(native("backward_instance_norm", "layers"),),
-    numpy=_instance_backward,
-    cost=_cost,
-    doc="""Gradients of InstanceNorm in data, gamma and beta.""",
-    input_docs={**_SCALES, "var": "Variance of the forward call."},
 )
 
 # ---- L2Normalization ---------------------------------------------------------------------------------------------------

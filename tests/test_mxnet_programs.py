@@ -11,9 +11,7 @@ import pytest
 
 import weft as mx
 
-FAMILIES = (
-    "ndarray", "indexing_programs", "autograd", "control", "io", "kvstore", "module", "trajectories", "schedules", "metrics", "initializers", "drawings", "helpers",
-)
+FAMILIES = mxnet_data.PROGRAMS
 
 
 @functools.cache

@@ -15,6 +15,23 @@ import os
 
 import numpy as np
 
+#: Families whose cases are programs; those of the others are calls of operators.
+PROGRAMS = (
+    "ndarray",
+    "indexing_programs",
+    "autograd",
+    "control",
+    "io",
+    "kvstore",
+    "module",
+    "trajectories",
+    "schedules",
+    "metrics",
+    "initializers",
+    "drawings",
+    "helpers",
+)
+
 DATA_DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "mxnet")
 
 
