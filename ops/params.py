@@ -101,7 +101,7 @@ class Param:
         return str(value)
 
     def _wrong(self, value: Any, error: type[Exception] = TypeError) -> Exception:
-        return error(f"{self.name}={value!r}: expected {self.expects()}")
+        return error(f"{self.name}={value!r:.200}: expected {self.expects()}")
 
     def __eq__(self, other: object) -> bool:
         return self is other or (type(self) is type(other) and self.__dict__ == other.__dict__)

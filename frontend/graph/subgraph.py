@@ -15,6 +15,7 @@ from ...ops.array import spec
 from ...ops.errors import MXNetError
 from ...ops.plans import plan_of
 from .ir import Graph, Node, auxiliary_nodes
+from .pipeline import set_mode
 
 __all__ = ["Body", "Program"]
 
@@ -131,9 +132,7 @@ class Body:
 
         shapes = {node.name: array.shape for node, array in zip(self.inputs, arrays)}
         dtypes = {node.name: array.dtype for node, array in zip(self.inputs, arrays)}
-        graph = infer(self.graph.copy(), shapes, dtypes)
-        graph.train = train
-        return graph
+        return infer(set_mode(self.graph.copy(), train), shapes, dtypes)
 
     def _program(self, kind: str, arrays: Arrays, train: bool, make: Callable[[Graph], Program]) -> Program:
         key = (kind, train, *(spec(array.shape, array.dtype) for array in arrays))

@@ -156,6 +156,41 @@ z""",
     "s.contrib.box_nms(x), s.identity(x), s.flatten(x), s.elemwise_add(x, y), s.ElementWiseSum(x, y), s.random.randn(2), s.uniform())]",
     "rnn_outputs": "[s.RNN(x, mode=m, state_size=2, num_layers=1, state_outputs=o).list_outputs() for m in ('lstm', 'gru') for o in (0, 1)]",
 }
+# Files as older versions wrote them: (nodes, mxnet_version or None).
+_OLD_FC = {
+    "op": "FullyConnected", "name": "fc", "param": {"num_hidden": "3", "no_bias": "False"},
+    "attr": {"lr_mult": "2", "weight_lr_mult": "5", "ctx_group": "a"}, "backward_source_id": -1, "inputs": [[0, 0], [1, 0], [2, 0]],
+}
+_OLD_BN = {"op": "BatchNorm", "name": "bn", "param": {"eps": "0.001"}, "inputs": [[0, 0], [1, 0], [2, 0]]}
+_OLD_ARGMAX = {"op": "argmax", "name": "a", "attr": {"axis": "-1"}, "inputs": [[0, 0]]}
+
+
+def _old_variable(name, **more):
+    return {"op": "null", "name": name, "inputs": [], **more}
+
+
+def _old_file(nodes, version):
+    variables = [index for index, node in enumerate(nodes) if node["op"] == "null"]
+    record = {"nodes": nodes, "arg_nodes": variables, "heads": [[len(nodes) - 1, 0]]}
+    if version:
+        record["attrs"] = {"mxnet_version": ["int", version]}
+    return "s.load_json(%r)" % json.dumps(record)
+
+
+for _version in (None, 800, 900, 1000, 10900):
+    PROGRAMS["old_fc_%s" % _version] = _old_file(
+        [_old_variable("x", attr={"lr_mult": "3"}), _old_variable("w", param={}), _old_variable("b"), _OLD_FC], _version
+    )
+for _version in (None, 800):
+    PROGRAMS["old_bn_%s" % _version] = _old_file([_old_variable("x"), _old_variable("g"), _old_variable("b"), _OLD_BN], _version)
+for _version in (None, 903, 904, 905, 10901):
+    PROGRAMS["old_argmax_%s" % _version] = _old_file([_old_variable("x", attr={"__init__": "zero"}), _OLD_ARGMAX], _version)
+PROGRAMS["unknown_operator"] = _old_file([_old_variable("x"), {"op": "foo", "name": "e", "inputs": [[0, 0]]}], 10901)
+PROGRAMS["unknown_json_attribute"] = _old_file(
+    [_old_variable("x"), {"op": "Activation", "name": "e", "attrs": {"foo": "1", "act_type": "relu"}, "inputs": [[0, 0]]}], 10901
+)
+PROGRAMS["dangling"] = _old_file([_old_variable("x"), {"op": "exp", "name": "e", "inputs": [[7, 0]]}], 10901)
+
 OPERATORS = (
     "x+y x-y x*y x/y x%y x**y x==y x!=y x>y x>=y x<y x<=y x+1 1+x x-1 1-x x*2 2*x x/2 2/x x%2 2%x x**2 2**x x==1 x!=1 x>1 x>=1 "
     "x<1 x<=1 -x abs(x) 1==x 1<x x+1.5 x+np.float32(2.5) x+np.int64(2) x+None None+x x+'a' s.pow(x,y) s.power(x,2) s.pow(2,x) "
@@ -189,6 +224,33 @@ for _source in OPERATORS + CREATION:
 for _source in METHODS:
     PROGRAMS["." + _source] = "x." + _source
 PROGRAMS["np.bool + x"] = "x + True"
+
+
+CONTROL = {
+    "foreach": """
+h, w, z = s.var('h'), s.var('w'), s.exp(s.var('z'))
+def step(d, st):
+    o = s.FullyConnected(d, num_hidden=3, name='fc') + st[0] * w
+    return [o, s.exp(z)], [o]
+out, st = s.contrib.foreach(step, x, [h])
+s.Group(out + st)""",
+    "foreach_state": "out, st = s.contrib.foreach(lambda d, t: (d + t, d + t), x, y)\ns.Group([out, st])",
+    "foreach_nested": """
+def outer(d, t):
+    o, u = s.contrib.foreach(lambda e, v: (e * v, e + v), d, t)
+    return o, u
+out, st = s.contrib.foreach(outer, x, y)
+s.Group([out, st])""",
+    "while_loop": """
+i, a = s.var('i'), s.var('a')
+o, l = s.contrib.while_loop(lambda i, a: i < 5, lambda i, a: ([a * 2], [i + 1, a + i]), [i, a], max_iterations=7)
+s.Group([*o, *l])""",
+    "cond": "a = s.var('a')\ns.contrib.cond(a < 3, lambda: a + x, lambda: a * y)",
+    "foreach_unused": "s.contrib.foreach(lambda d, t: (t, t), x, y)",
+    "foreach_states_differ": "s.contrib.foreach(lambda d, t: (d + t[0], [t[0], t[0]]), x, [y])",
+    "while_no_limit": "s.contrib.while_loop(lambda i: i < 5, lambda i: (i, i + 1), x)",
+    "cond_differs": "s.contrib.cond(x, lambda: [x, x], lambda: x)",
+}
 
 
 def describe(mx, value):

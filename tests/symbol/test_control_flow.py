@@ -1,0 +1,196 @@
+"""Control flow and custom operators inside graphs: values against loops written out, gradients against differences."""
+
+import numpy as np
+import pytest
+import symbol_values as values
+
+import weft as mx
+
+s = mx.sym
+
+
+def loop():
+    """A recurrent layer, with a weight of its own, one from outside and a computed value from outside."""
+    x, h, w, z = s.var("x"), s.var("h"), s.var("w"), s.var("z")
+    outside = s.exp(z)
+
+    def step(data, states):
+        out = s.tanh(s.FullyConnected(data, num_hidden=3, name="fc") + states[0] * w) + outside
+        return [out, data * 2], [out]
+
+    outputs, states = s.contrib.foreach(step, x, [h])
+    return s.Group([*outputs, *states])
+
+
+SHAPES = {"x": (4, 2, 5), "h": (2, 3), "w": (2, 3), "z": (2, 3), "fc_weight": (3, 5), "fc_bias": (3,)}
+
+
+def test_foreach_runs_its_body_on_every_slice():
+    net = loop()
+    assert net.list_arguments() == ["x", "h", "fc_weight", "fc_bias", "w", "z"]
+    given = values.random(SHAPES, seed=1)
+    found = values.evaluate(net, given)
+    state, expected = given["h"], []
+    for x in given["x"]:
+        state = np.tanh(x @ given["fc_weight"].T + given["fc_bias"] + state * given["w"]) + np.exp(given["z"])
+        expected.append(state)
+    np.testing.assert_allclose(found[0], np.stack(expected), rtol=1e-5)
+    np.testing.assert_allclose(found[1], given["x"] * 2)
+    np.testing.assert_allclose(found[2], state, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_foreach_gradients(name):
+    values.check_gradient(loop(), values.random(SHAPES, seed=2), name)
+
+
+def test_foreach_shapes_go_both_ways():
+    arguments, outputs, _ = loop().infer_shape(x=(4, 2, 5))
+    assert dict(zip(loop().list_arguments(), arguments)) == SHAPES
+    assert outputs == [(4, 2, 3), (4, 2, 5), (2, 3)]
+
+
+def test_foreach_in_foreach():
+    x, y = s.var("x"), s.var("y")
+    out, last = s.contrib.foreach(lambda d, t: s.contrib.foreach(lambda e, v: (e * v, e + v), d, t), x, y)
+    net = s.Group([out, last])
+    given = values.random({"x": (3, 2, 4), "y": (4,)}, seed=3)
+    found = values.evaluate(net, given)
+    state, expected = given["y"], np.empty((3, 2, 4), np.float32)
+    for i in range(3):
+        for j in range(2):
+            expected[i, j] = given["x"][i, j] * state
+            state = given["x"][i, j] + state
+    np.testing.assert_allclose(found[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(found[1], state, rtol=1e-6)
+    for name in ("x", "y"):
+        values.check_gradient(net, given, name)
+    again = s.load_json(net.tojson())
+    np.testing.assert_array_equal(values.evaluate(again, given)[0], found[0])
+
+
+def test_foreach_draws_the_same_numbers_forward_and_backward():
+    x = s.var("x")
+    dropped, _ = s.contrib.foreach(lambda d, t: (s.Dropout(d, p=0.5), t + 0), x, s.var("t"))
+    given = {"x": np.ones((3, 50), np.float32), "t": np.zeros((1,), np.float32)}
+    (out,), gradients = values.forward_backward(s.Group([dropped]), given, ["x"], train=True)
+    np.testing.assert_array_equal(gradients[0], out)
+    assert set(np.unique(out)) == {0.0, 2.0}
+    assert not np.array_equal(out[0], out[1])
+
+
+def test_while_loop():
+    i, a = s.var("i"), s.var("a")
+    outputs, last = s.contrib.while_loop(lambda i, a: i < 5, lambda i, a: ([a * a, i], [i + 1, a + i]), [i, a], max_iterations=7)
+    net = s.Group([*outputs, *last])
+    given = {"i": np.zeros(1, np.float32), "a": np.ones(1, np.float32)}
+    found = values.evaluate(net, given)
+    assert [item.ravel().tolist() for item in found] == [[1, 1, 4, 16, 49, 0, 0], [0, 1, 2, 3, 4, 0, 0], [5], [11]]
+    values.check_gradient(net, given, "a")
+    stopped = values.evaluate(net, {**given, "i": np.full(1, 9, np.float32)})
+    assert [item.ravel().tolist() for item in stopped] == [[0] * 7, [0] * 7, [9], [1]]
+
+
+@pytest.mark.parametrize("a", [1.0, 4.0])
+def test_cond(a):
+    x, y, p = s.var("x"), s.var("y"), s.var("a")
+    net = s.contrib.cond(p < 3, lambda: x * y, lambda: x + s.exp(y))
+    given = {"a": np.full(1, a, np.float32), **values.random({"x": (2, 3), "y": (2, 3)}, seed=4)}
+    expected = given["x"] * given["y"] if a < 3 else given["x"] + np.exp(given["y"])
+    np.testing.assert_allclose(values.evaluate(net, given)[0], expected, rtol=1e-6)
+    for name in ("x", "y"):
+        values.check_gradient(net, given, name)
+
+
+def test_what_is_wrong_is_said():
+    x, y = s.var("x"), s.var("y")
+    with pytest.raises(mx.MXNetError, match="the data 'x-0' has to be used"):
+        s.contrib.foreach(lambda d, t: (t, t), x, y)
+    with pytest.raises(mx.MXNetError, match="nesting"):
+        s.contrib.foreach(lambda d, t: (d + t, [t, t]), x, y)
+    with pytest.raises(ValueError, match="must be a Symbol"):
+        s.contrib.foreach(lambda d, t: (d, 3), x, y)
+    with pytest.raises(ValueError, match="max_iterations should be specified"):
+        s.contrib.while_loop(lambda i: i < 3, lambda i: (i, i + 1), x)
+    with pytest.raises(ValueError, match="2 new_loop_vars, expected 1"):
+        s.contrib.while_loop(lambda i: i < 3, lambda i: (i, [i, i]), x, max_iterations=3)
+    with pytest.raises(ValueError, match="differs between then-branch"):
+        s.contrib.cond(x, lambda: [x, x], lambda: x)
+    net = s.contrib.foreach(lambda d, t: (s.FullyConnected(d, num_hidden=3, name="inner"), t + 1), x, y)[0]
+    with pytest.raises(mx.MXNetError, match=r"foreach.*inner.*\(3, 7\)"):
+        net.infer_shape(x=(4, 2, 5), inner_weight=(3, 7))
+
+
+class Scaled(mx.operator.CustomOp):
+    def forward(self, is_train, req, in_data, out_data, aux):
+        self.assign(out_data[0], req[0], in_data[0] * in_data[1])
+        self.assign(out_data[1], req[1], in_data[0] + self.offset)
+        aux[0][:] = aux[0] + 1
+
+    def backward(self, req, out_grad, in_data, out_data, in_grad, aux):
+        self.assign(in_grad[0], req[0], out_grad[0] * in_data[1] + out_grad[1])
+        self.assign(in_grad[1], req[1], out_grad[0] * in_data[0])
+
+
+@mx.operator.register("tests_scaled")
+class ScaledProp(mx.operator.CustomOpProp):
+    def __init__(self, offset="1"):
+        super().__init__(need_top_grad=True)
+        self.offset = float(offset)
+
+    def list_arguments(self):
+        return ["data", "scale"]
+
+    def list_outputs(self):
+        return ["product", "sum"]
+
+    def list_auxiliary_states(self):
+        return ["calls"]
+
+    def infer_shape(self, in_shape):
+        return [in_shape[0], in_shape[0]], [in_shape[0], in_shape[0]], [(1,)]
+
+    def create_operator(self, ctx, shapes, dtypes):
+        made = Scaled()
+        made.offset = self.offset
+        return made
+
+
+def custom():
+    return s.Custom(s.exp(s.var("x")), op_type="tests_scaled", offset=3, name="c")
+
+
+def test_custom_operators_are_nodes():
+    net = custom()
+    assert net.list_arguments() == ["x", "c_scale"]
+    assert net.list_auxiliary_states() == ["c_calls"]
+    assert net.list_outputs() == ["c_product", "c_sum"]
+    assert net.list_attr() == {"offset": "3", "op_type": "tests_scaled"}
+    assert net.infer_shape(x=(2, 3)) == ([(2, 3), (2, 3)], [(2, 3), (2, 3)], [(1,)])
+    assert net.infer_shape_partial() == ([(), ()], [(), ()], [()])
+    assert s.load_json(net.tojson()).tojson() == net.tojson()
+
+
+def test_custom_operators_compute():
+    given = values.random({"x": (2, 3), "c_scale": (2, 3)}, seed=5)
+    states = {"c_calls": np.zeros(1, np.float32)}
+    found = values.evaluate(custom(), given, states)
+    np.testing.assert_allclose(found[0], np.exp(given["x"]) * given["c_scale"], rtol=1e-5)
+    np.testing.assert_allclose(found[1], np.exp(given["x"]) + 3, rtol=1e-5)
+    assert states["c_calls"] == 1
+    for name in given:
+        values.check_gradient(custom(), given, name, states)
+
+
+def test_custom_operators_check_their_arguments():
+    x = s.var("x")
+    with pytest.raises(TypeError, match="op_type is missing"):
+        s.Custom(x)
+    with pytest.raises(mx.MXNetError, match="no operator registered as 'none'"):
+        s.Custom(x, op_type="none")
+    with pytest.raises(TypeError, match="unknown input 'foo'"):
+        s.Custom(foo=x, op_type="tests_scaled")
+    with pytest.raises(mx.MXNetError, match="at most 3 inputs"):
+        s.Custom(x, x, x, x, op_type="tests_scaled")
+    with pytest.raises(mx.MXNetError, match="c: .*scale.*"):
+        custom().infer_shape(x=(2, 3), c_scale=(4,))
