@@ -297,7 +297,6 @@ cdef class Backward:
         """Let the operator's gradient function build, and keep what it built as a template."""
         cdef Py_ssize_t first = len(self.graph.nodes)
         cdef Py_ssize_t i
-        cdef Node made, source
         builder = self.builder
         builder.context = node.context
         builder.prefix = f"{node.name}_"

@@ -115,6 +115,9 @@ def optimize(graph: Graph, disabled: Iterable[str] = ()) -> Graph:
     []
     """
     off = switched_off(disabled)
+    if any(node.specs is None or None in node.specs for node in graph.nodes):
+        # Passes read shapes and dtypes; such a graph is run node by node.
+        return graph
     mode = "train" if graph.train else "inference"
     for row in PASSES:
         if row.name not in off and row.when in ("both", mode):
