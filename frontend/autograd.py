@@ -355,14 +355,28 @@ def grad(
 
 
 def get_symbol(x: NDArray) -> Any:
-    """Return the recorded computation of ``x`` as a Symbol.
+    """Return the recorded computation of an array as a Symbol.
+
+    Arrays with gradients are the variables var0, var1 ..., other inputs null0 ..., and calls are named node_0 ...
 
     Raises
     ------
     MXNetError
-        Symbols are not part of this release.
+        If nothing is recorded, the computation was let go, or a function written in Python is part of it.
+
+    Examples
+    --------
+    >>> import weft as mx
+    >>> x = mx.nd.ones((2,))
+    >>> x.attach_grad()
+    >>> with mx.autograd.record():
+    ...     y = x.exp() * 2
+    >>> mx.autograd.get_symbol(y).get_internals().list_outputs()
+    ['var0', 'node_0_output', 'node_1_output']
     """
-    raise MXNetError("autograd.get_symbol needs Symbol, which this release does not have yet")
+    from .symbol.recorded import symbol_of_recorded
+
+    return symbol_of_recorded(x)
 
 
 class Function:

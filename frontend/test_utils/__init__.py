@@ -82,6 +82,7 @@ from .settings import (
     setenv,
 )
 from .statistics import chi_square_check, gen_buckets_probs_with_ppf, mean_check, var_check, verify_generator
+from .symbols import check_consistency, same_symbol_structure
 
 __all__ = [
     "Context",
@@ -97,6 +98,7 @@ __all__ = [
     "assign_each",
     "assign_each2",
     "checkShapes",
+    "check_consistency",
     "check_numeric_gradient",
     "check_speed",
     "check_symbolic_backward",
@@ -152,6 +154,7 @@ __all__ = [
     "retry",
     "same",
     "same_array",
+    "same_symbol_structure",
     "set_default_context",
     "setenv",
     "simple_forward",

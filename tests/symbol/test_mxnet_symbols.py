@@ -2,6 +2,7 @@
 
 import functools
 import gzip
+import inspect
 import json
 import os
 import warnings
@@ -11,7 +12,9 @@ import pytest
 import symbol_cases
 
 import weft as mx
+from weft.frontend.ndarray._namespace import _candidates
 from weft.frontend.symbol import control_flow
+from weft.ops import registry
 
 # What weft does otherwise on purpose, and why.
 DIFFERENT = {
@@ -130,3 +133,32 @@ def test_operator(path):
         assert got != expected
     elif "value" in expected:
         assert comparable(got, True) == comparable(expected, True)
+
+
+#: Names in MXNet's modules that are no functions for programs.
+NO_FUNCTIONS = {"check_call", "_set_np_symbol_class", "_set_symbol_class", "_symbol_creator"}
+
+
+@pytest.mark.parametrize("group", ["", "contrib", "linalg", "random", "image", "sparse", "op", "_internal"])
+def test_every_public_name_is_there_or_left_out_for_a_reason(group):
+    module = getattr(mx.sym, group) if group else mx.sym
+    for name in answers()["names"][group]:
+        if name in NO_FUNCTIONS or hasattr(module, name):
+            continue
+        assert any(registry.left_out(candidate) for candidate in _candidates(group, name)), name
+        with pytest.raises(AttributeError, match="not part of weft"):
+            getattr(module, name)
+
+
+def test_symbol_has_every_method():
+    missing = [name for name in answers()["names"]["Symbol"] if not hasattr(mx.sym.Symbol, name)]
+    assert missing == ["handle"]  # MXNet's pointer
+
+
+def test_every_function_has_a_signature_and_a_docstring():
+    for name in dir(mx.sym.op):
+        function = getattr(mx.sym.op, name)
+        if name.startswith("_") or not callable(function):
+            continue
+        assert "Parameters" in function.__doc__, name
+        assert "name" in inspect.signature(function).parameters, name

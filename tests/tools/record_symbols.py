@@ -83,8 +83,14 @@ def main():
         programs[name] = symbol_cases.answer(mx, source)
     # Graph names are counted in one process: a new one each.
     control = {name: apart(symbol_cases.answer, mx, source) for name, source in symbol_cases.CONTROL.items()}
+    names = {}
+    for group in ("", "contrib", "linalg", "random", "image", "sparse", "op", "_internal"):
+        module = getattr(mx.sym, group) if group else mx.sym
+        found = [name for name in dir(module) if callable(getattr(module, name)) and not isinstance(getattr(module, name), type)]
+        names[group] = [name for name in found if not name.startswith("_") or (group == "_internal" and not name.startswith("__"))]
+    names["Symbol"] = [name for name in dir(mx.sym.Symbol) if not name.startswith("_")]
     with gzip.GzipFile(PATH, "wb", mtime=0) as file:
-        file.write(json.dumps({"operators": operators, "programs": programs, "control": control}, indent=0, sort_keys=True).encode())
+        file.write(json.dumps({"operators": operators, "programs": programs, "control": control, "names": names}, indent=0, sort_keys=True).encode())
     errors = [name for name, found in {**operators, **programs}.items() if "error" in found]
     print(len(operators), "operators,", len(programs), "programs;", len(errors), "of them raise:", " ".join(errors))
 
