@@ -7,7 +7,7 @@ A :class:`Symbol` is made from variables by the operators of this module, which 
 >>> x = mx.sym.Variable("x")
 >>> y = mx.sym.tanh(2 * x + 1)
 >>> executor = y.bind(mx.cpu(), {"x": mx.nd.zeros((1,))})
->>> print(round(float(executor.forward()[0]), 4))
+>>> print(f"{float(executor.forward()[0]):.4f}")
 0.7616
 """
 

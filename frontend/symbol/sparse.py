@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
-from ._namespace import attach
+from typing import Any
 
-__getattr__, __dir__ = attach(__name__, "op")
+from . import op as _op
+from ._namespace import attach as _attach
+
+_find, __dir__ = _attach(__name__, "sparse")
+
+
+def __getattr__(name: str) -> Any:
+    if not name.startswith("_") and hasattr(_op, name):
+        return getattr(_op, name)
+    return _find(name)
