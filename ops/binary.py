@@ -331,6 +331,13 @@ def _add_two(attrs: Any, in_specs: Any, out_specs: Any) -> Any:
     return builder(attrs, in_specs, out_specs) if builder is not None and len(in_specs) == 2 else None
 
 
+def _describe_two(attrs: Any, in_specs: Any, out_specs: Any) -> Any:
+    return elementwise_builder("add").describe(attrs, in_specs, out_specs) if len(in_specs) == 2 else None
+
+
+_add_two.describe = _describe_two  # type: ignore[attr-defined]
+
+
 operator(
     "add_n",
     aliases=("ElementWiseSum", "_sparse_add_n", "_sparse_ElementWiseSum"),

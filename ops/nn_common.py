@@ -43,15 +43,27 @@ def native(name: str, module: str = "onednn") -> Callable[..., Any]:
     """
     found: list[Any] = []
 
-    def build(attrs: Attrs, in_specs: Sequence[Any], out_specs: Sequence[Any]) -> Any:
+    def builder() -> Any:
         if not found:
             try:
                 found.append(getattr(importlib.import_module(f".cpu.{module}", __package__), name, None))
             except ImportError:
                 found.append(None)
-        return None if found[0] is None else found[0](attrs, in_specs, out_specs)
+        return found[0]
+
+    def build(attrs: Attrs, in_specs: Sequence[Any], out_specs: Sequence[Any]) -> Any:
+        function = builder()
+        return None if function is None else function(attrs, in_specs, out_specs)
+
+    def describe(attrs: Attrs, in_specs: Sequence[Any], out_specs: Sequence[Any]) -> Any:
+        function = builder()
+        if function is None:
+            return None
+        describing = getattr(function, "describe", None)
+        return NotImplemented if describing is None else describing(attrs, in_specs, out_specs)
 
     build.__name__ = name
+    build.describe = describe  # type: ignore[attr-defined]
     return build
 
 

@@ -109,6 +109,7 @@ DECLARATION_MODULES: list[str] = [
     "custom",
     "left_out",
     "optimizer_update",
+    "fused",
 ]
 
 _operators: dict[str, Operator] = {}

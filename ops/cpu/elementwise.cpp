@@ -449,6 +449,11 @@ void choose_run(Elementwise* kernel, double ns) {
 
 }  // namespace
 
+void store_number(double value, DType type, DType compute, char* to) {
+  const Number number = number_as(value, type, compute);
+  std::memcpy(to, number.bytes, sizeof number.bytes);
+}
+
 Kernel* make_elementwise(const ElementwiseSpec& spec) {
   const int count = static_cast<int>(spec.operands.size());
   if (count > kMaxOperands || count <= spec.inputs || !spec.loop) return nullptr;

@@ -30,6 +30,9 @@ struct ElementwiseSpec {
   double ns = 1.0;                 // an element on one core
 };
 
+// Writes a scalar operand (8 bytes at most) as the loop takes it: rounded to the arrays' type first.
+void store_number(double value, DType type, DType compute, char* to);
+
 // nullptr when the shapes do not broadcast to the outputs' shape or there are too many operands.
 Kernel* make_elementwise(const ElementwiseSpec& spec);
 

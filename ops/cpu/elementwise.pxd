@@ -54,6 +54,7 @@ cdef extern from "ops/cpu/elementwise.hpp" namespace "weft" nogil:
         vector[OperandSpec] operands
         double ns
 
+    void store_number(double value, DType type, DType compute, char* to)
     CKernel* make_elementwise(const ElementwiseSpec& spec)
     CKernel* make_add_n(DType type, int inputs, int64_t size)
     CKernel* make_copy(int64_t nbytes)
@@ -61,3 +62,9 @@ cdef extern from "ops/cpu/elementwise.hpp" namespace "weft" nogil:
 
 
 cdef DType dtype_code(object dtype) except *
+
+
+cdef class LoopSpec:
+    """An element-wise loop and the operands it is run on."""
+
+    cdef ElementwiseSpec spec

@@ -167,13 +167,39 @@ cdef bint numpy_loop(str name, ElementwiseSpec* spec, DType common) except? Fals
     return False
 
 
-cdef Kernel finish(ElementwiseSpec& spec):
+cdef LoopSpec finish(ElementwiseSpec& spec):
     cdef size_t j
     for j in range(spec.operands.size()):
         if spec.operands[j].source >= 0 and spec.operands[j].type == DType.kOther:
             return None
-    kernel = make_elementwise(spec)
+    cdef LoopSpec found = LoopSpec.__new__(LoopSpec)
+    found.spec = spec
+    return found
+
+
+cdef Kernel kernel_of(LoopSpec found):
+    if found is None:
+        return None
+    kernel = make_elementwise(found.spec)
     return None if kernel == NULL else wrap_kernel(kernel)
+
+
+def describe_loop(op, attrs, in_specs, out_specs):
+    """The loop that the first kernel of an operator would run, or None where that is not one element-wise loop.
+
+    A builder that makes such kernels has an attribute ``describe``: the same function, but for the loop. It gives
+    ``NotImplemented`` where its kernel is of another kind.
+    """
+    for builder in op.cpu:
+        describe = getattr(builder, "describe", None)
+        if describe is None:
+            return None
+        found = describe(attrs, in_specs, out_specs)
+        if found is NotImplemented:
+            return None
+        if found is not None:
+            return found
+    return None
 
 
 def ufunc_builder(str name, scalar=None, result=None, *, str param="scalar", tuple params=(), inputs=None):
@@ -212,7 +238,7 @@ def ufunc_builder(str name, scalar=None, result=None, *, str param="scalar", tup
         return WHOLE_BUILDERS[name]
     name = ALIASES.get(name, name)
 
-    def builder(attrs, in_specs, out_specs):
+    def describe(attrs, in_specs, out_specs):
         cdef ElementwiseSpec spec
         cdef DType common, compute
         cdef const LoopEntry* entry
@@ -249,7 +275,11 @@ def ufunc_builder(str name, scalar=None, result=None, *, str param="scalar", tup
             return None
         return finish(spec)
 
+    def builder(attrs, in_specs, out_specs):
+        return kernel_of(describe(attrs, in_specs, out_specs))
+
     builder.__name__ = builder.__qualname__ = f"elementwise_{name}"
+    builder.describe = describe
     return builder
 
 
@@ -259,10 +289,16 @@ def cast_builder(attrs, in_specs, out_specs):
     >>> cast_builder.__name__
     'cast_builder'
     """
-    cdef ElementwiseSpec spec
     source, target = in_specs[0], out_specs[0]
     if source.dtype == target.dtype and source.size == target.size:
         return wrap_kernel(make_copy(target.nbytes))
+    return kernel_of(describe_cast(attrs, in_specs, out_specs))
+
+
+def describe_cast(attrs, in_specs, out_specs):
+    """The loop of cast_builder."""
+    cdef ElementwiseSpec spec
+    source, target = in_specs[0], out_specs[0]
     spec.operands.push_back(array_operand(0, source))
     spec.operands.push_back(array_operand(0, target))
     if spec.operands[0].type == DType.kOther or spec.operands[1].type == DType.kOther:
@@ -286,12 +322,20 @@ def copy_builder(attrs, in_specs, out_specs):
     return cast_builder(attrs, in_specs, out_specs)
 
 
+cast_builder.describe = describe_cast
+
+
 def where_builder(attrs, in_specs, out_specs):
     """``where(condition, x, y)``; a one-dimensional condition may choose whole rows, as in MXNet.
 
     >>> where_builder.__name__
     'where_builder'
     """
+    return kernel_of(describe_where(attrs, in_specs, out_specs))
+
+
+def describe_where(attrs, in_specs, out_specs):
+    """The loop of where_builder."""
     cdef ElementwiseSpec spec
     cdef const LoopEntry* entry
     cdef DType type = dtype_code(out_specs[0].dtype)
@@ -314,6 +358,9 @@ def where_builder(attrs, in_specs, out_specs):
     spec.loop = entry.loop
     spec.ns = entry.ns
     return finish(spec)
+
+
+where_builder.describe = describe_where
 
 
 def add_n_builder(attrs, in_specs, out_specs):

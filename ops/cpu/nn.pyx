@@ -60,10 +60,22 @@ def activation(attrs, in_specs, out_specs):
     return None if found is None else found[0](attrs, in_specs, out_specs)
 
 
+def describe_activation(attrs, in_specs, out_specs):
+    """The loop of activation."""
+    found = ACTIVATIONS.get(attrs.act_type)
+    return None if found is None else found[0].describe(attrs, in_specs, out_specs)
+
+
 def backward_activation(attrs, in_specs, out_specs):
     """Gradient of Activation, from its result (softsign: its argument)."""
     found = ACTIVATIONS.get(attrs.act_type)
     return None if found is None else found[1](attrs, in_specs, out_specs)
+
+
+def describe_backward_activation(attrs, in_specs, out_specs):
+    """The loop of backward_activation."""
+    found = ACTIVATIONS.get(attrs.act_type)
+    return None if found is None else found[1].describe(attrs, in_specs, out_specs)
 
 
 def leaky_relu(attrs, in_specs, out_specs):
@@ -79,6 +91,14 @@ def leaky_relu(attrs, in_specs, out_specs):
     return found[0](attrs, in_specs, out_specs)
 
 
+def describe_leaky_relu(attrs, in_specs, out_specs):
+    """The loop of leaky_relu, but for slopes that are an input."""
+    found = LEAKY.get(attrs.act_type)
+    if found is None or len(in_specs) != 1 or len(out_specs) != 1:
+        return NotImplemented
+    return found[0].describe(attrs, in_specs, out_specs)
+
+
 def backward_leaky_relu(attrs, in_specs, out_specs):
     """Gradient of LeakyReLU from its argument, where one loop computes it."""
     found = LEAKY.get(attrs.act_type)
@@ -86,6 +106,19 @@ def backward_leaky_relu(attrs, in_specs, out_specs):
         return None
     return found[1](attrs, in_specs, out_specs)
 
+
+def describe_backward_leaky_relu(attrs, in_specs, out_specs):
+    """The loop of backward_leaky_relu."""
+    found = LEAKY.get(attrs.act_type)
+    if found is None or found[1] is None or len(out_specs) != 1:
+        return NotImplemented
+    return found[1].describe(attrs, in_specs, out_specs)
+
+
+activation.describe = describe_activation
+backward_activation.describe = describe_backward_activation
+leaky_relu.describe = describe_leaky_relu
+backward_leaky_relu.describe = describe_backward_leaky_relu
 
 # ---- softmax ---------------------------------------------------------------------------------------------------------------
 
