@@ -119,33 +119,17 @@ void spread(const Input& input, const char* base, int64_t begin, int64_t count, 
   }
 }
 
-// Asks for the part of the next piece that belongs to step `step`: memory works while the cores compute.
-void prefetch(const Fused& kernel, const RunArgs& args, int64_t begin, int64_t count, size_t step) {
-  for (size_t j = 0; j < kernel.inputs.size(); ++j) {
-    const Input& input = kernel.inputs[j];
-    if (input.walk != Input::kWhole) continue;
-    const char* base = static_cast<const char*>(args.inputs[input.source]) + begin * input.size;
-    const int64_t bytes = count * input.size, steps = static_cast<int64_t>(kernel.steps.size());
-    const int64_t share = ((bytes / steps) + 64) & ~int64_t{63};
-    const int64_t first = share * static_cast<int64_t>(step), last = std::min(bytes, first + share);
-    for (int64_t at = first; at < last; at += 64) __builtin_prefetch(base + at);
-  }
-}
-
 class Piece {
  public:
   Piece(const Call& call, char* scratch) : call_(call), kernel_(*call.kernel), args_(*call.args), scratch_(scratch) {}
 
-  void run(int64_t begin, intptr_t n, int64_t next) {
+  void run(int64_t begin, intptr_t n) {
     begin_ = begin;
     for (size_t j = 0; j < kernel_.inputs.size(); ++j) {
       const Input& input = kernel_.inputs[j];
       if (input.buffer >= 0) spread(input, static_cast<const char*>(args_.inputs[input.source]), begin, n, buffer(input.buffer));
     }
-    for (size_t k = 0; k < kernel_.steps.size(); ++k) {
-      run_step(kernel_.steps[k], n);
-      if (next > 0) prefetch(kernel_, args_, begin + n, next, k);
-    }
+    for (const Step& step : kernel_.steps) run_step(step, n);
     for (int k : kernel_.outputs) {
       const Step& step = kernel_.steps[k];
       if (step.buffer < 0 && (!call_.stream || streams(step))) continue;
@@ -240,7 +224,7 @@ void run_range(void* context, int64_t begin, int64_t end) {
   const Fused& kernel = *call.kernel;
   Piece piece(call, scratch(kernel.buffers * kernel.slot + kMaxOperands * kernel.piece * 8));
   for (int64_t i = begin; i < end; i += kernel.piece)
-    piece.run(i, std::min(kernel.piece, end - i), std::min(kernel.piece, end - i - kernel.piece));
+    piece.run(i, std::min(kernel.piece, end - i));
   if (call.stream) stream_fence();
 }
 
