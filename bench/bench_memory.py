@@ -1,6 +1,6 @@
 """Planned memory of the networks of issue 3, beside the lower bound and what every result of its own would take.
 
-    python bench/bench_memory.py [--draw FOLDER]
+python bench/bench_memory.py [--draw FOLDER]
 """
 
 from __future__ import annotations
