@@ -3,8 +3,8 @@
 from libc.stdint cimport int64_t
 from libcpp.vector cimport vector
 
-from ..kernel cimport CKernel, Kernel, wrap_kernel
-from .elementwise cimport DType, Loop, LoopSpec, OperandSpec, dtype_code
+from ..kernel cimport CKernel, wrap_kernel
+from .elementwise cimport DType, Loop, LoopSpec, OperandSpec
 
 from ..builders import ShapeSpec
 from .elementwise import describe_loop

@@ -17,7 +17,7 @@ from weft.frontend.graph.memory import plan_memory
 from weft.frontend.graph.pipeline import optimize, set_mode
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
-import nets  # noqa: E402
+import nets
 
 
 def graph_of(symbol, train=False, wrt=(), **shapes):
@@ -174,11 +174,11 @@ def test_random_graphs(seed):
     rng = random.Random(seed)
     symbol = random_symbol(rng, rng.randint(2, 40))
     names = symbol.list_arguments()
-    shapes = {name: (6, 6) for name in names}
+    shapes = dict.fromkeys(names, (6, 6))
     check(graph_of(symbol, **shapes))
     loss = mx.sym.MakeLoss(mx.sym.sum(symbol[0]))
     names = loss.list_arguments()
-    check(graph_of(loss, True, names, **{name: (6, 6) for name in names}))
+    check(graph_of(loss, True, names, **dict.fromkeys(names, (6, 6))))
 
 
 SMALL = {
