@@ -53,9 +53,13 @@ class _Loops:
 
     def fusible(self, node: Node) -> bool:
         op = node.op
-        if op is None or op.mutates or len(node.specs) != 1 or node.subgraphs or not node.inputs or not node.specs[0].size:
+        if op is None or op.mutates or node.subgraphs or not node.inputs or node.specs is None or len(node.specs) != 1:
+            return False
+        if node.specs[0] is None or not node.specs[0].size or any(source.specs is None for source, _ in node.inputs):
             return False
         ins = tuple(source.specs[index] for source, index in node.inputs)
+        if None in ins:
+            return False
         key = (op, node.attrs.cache_key, ins, node.specs[0])
         found = self.known.get(key)
         if found is None:
