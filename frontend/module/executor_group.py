@@ -260,7 +260,8 @@ class DataParallelExecutorGroup:
         for place, (desc, targets) in enumerate(zip(self.data_shapes, self.data_arrays)):
             source = batch.data[place] if batches is None else [each.data[place] for each in batches]
             self._copy_in(desc, source, targets)
-        if not (batch.label if batches is None else batches[0].label):  # predicting
+        # Predicting programs give batches of their own kind, with nothing but data.
+        if not getattr(batch if batches is None else batches[0], "label", None):
             return
         for desc, targets in zip(self.label_shapes, self.label_arrays):
             place = self.all_label_names.index(desc.name)

@@ -508,7 +508,7 @@ class Module(BaseModule):
         labels = getattr(first, "provide_label", None)
         if labels:
             label_shapes = described(labels)
-        elif first.label:
+        elif getattr(first, "label", None):
             given = [value.shape for value in first.label]
             label_shapes = [DataDesc(desc.name, shape, desc.dtype, desc.layout) for desc, shape in zip(self._label_shapes, given)]
         else:

@@ -480,7 +480,7 @@ r = lines
 ---
 #monitor
 mod = bound(mlp())
-mon = mx.mon.Monitor(2, stat_func=lambda a: nd.max(nd.abs(a)), sort=True, pattern='(?!.*backward)(fc|act|data)')
+mon = mx.mon.Monitor(2, stat_func=lambda a: nd.max(nd.abs(a)), sort=True, pattern='(?!fc1_backward)(fc|act|data)')
 mod.install_monitor(mon)
 mod.init_optimizer()
 r = []
@@ -544,6 +544,78 @@ mod.bind([mx.io.DataDesc('data', (3, 4, 2), layout='TNC')], for_training=False)
 mod.init_params()
 mod.forward(mx.io.DataBatch([nd.array(np.arange(24).reshape((3, 4, 2)))]))
 r = mod.get_outputs()
+---
+#namedtuple
+from collections import namedtuple
+Batch = namedtuple('Batch', ['data'])
+mod = mx.mod.Module(mlp().get_internals()['fc2_output'], label_names=None)
+mod.bind([('data', (1, 4))], for_training=False)
+mod.init_params(mx.init.Constant(0.5))
+mod.forward(Batch([X[:1]]))
+a = mod.get_outputs()[0].copy()
+mod.forward(Batch([X[:8]]))
+r = [a] + mod.get_outputs()
+---
+#dtype-float16
+mod = mx.mod.Module(mx.sym.Activation(mx.sym.Variable('data'), act_type='relu'), label_names=None, context=two)
+mod.bind([mx.io.DataDesc('data', (4, 3), 'float16', 'NC')], inputs_need_grad=True)
+mod.init_params()
+mod.forward(mx.io.DataBatch([nd.ones((4, 3), dtype='float16')]))
+mod.backward([nd.ones((4, 3), dtype='float16')])
+r0 = mod.get_outputs()
+r1 = mod.get_input_grads()
+---
+#dtype-cast
+mod = bound(mlp())
+mod.forward(mx.io.DataBatch([nd.array(np.arange(32).reshape((8, 4)), dtype='uint8')], [nd.array(np.arange(8) % 3, dtype='int32')]))
+mod.backward()
+r = mod.get_outputs()
+---
+#layout-training
+net = mx.sym.Activation(mx.sym.Variable('data'), act_type='relu', __layout__='TNC')
+mod = mx.mod.Module(net, ('data',), None, context=two)
+mod.bind([mx.io.DataDesc('data', (3, 8, 7), layout='TNC')])
+mod.init_params()
+mod.forward(mx.io.DataBatch([nd.ones((3, 8, 7))]))
+mod.backward([nd.ones((3, 8, 7))])
+r0 = mod.get_outputs()
+r1 = [[o.shape for o in outs] for outs in mod.get_outputs(merge_multi_context=False)]
+r2 = mod.output_shapes
+---
+#bucketing-grad_req
+def sym_gen(length):
+    net = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=3, name='fc')
+    return mx.sym.SoftmaxOutput(net, name='softmax'), ('data',), ('softmax_label',)
+mod = mx.mod.BucketingModule(sym_gen, default_bucket_key=4)
+mod.bind([('data', (8, 4))], [('softmax_label', (8,))], grad_req='add', inputs_need_grad=True)
+mod.init_params(mx.init.One())
+b = mx.io.DataBatch([X[:8]], [Y[:8]], bucket_key=4, provide_data=[('data', (8, 4))], provide_label=[('softmax_label', (8,))])
+for i in range(2):
+    mod.forward(b)
+    mod.backward()
+r = [mod.get_input_grads()] + [g[0].asnumpy() for g in mod._curr_module._exec_group.grad_arrays]
+---
+#reused-batch
+class Reused(mx.io.DataIter):
+    def __init__(self):
+        super().__init__(8)
+        self.provide_data, self.provide_label = [('data', (8, 4))], [('softmax_label', (8,))]
+        self.at = 0
+        self.batch = mx.io.DataBatch([X[:8].copy()], [Y[:8].copy()])
+    def reset(self):
+        self.at = 0
+    def next(self):
+        if self.at == 24:
+            raise StopIteration
+        self.batch.data[0][:] = X[self.at:self.at + 8]
+        self.batch.label[0][:] = Y[self.at:self.at + 8]
+        self.at += 8
+        return self.batch
+mod = bound(mlp())
+metric = mx.metric.create('ce')
+mod.fit(Reused(), eval_metric=metric, num_epoch=2)
+r0 = shown(mod)
+r1 = plain(metric.get_global_name_value())
 """
 
 
