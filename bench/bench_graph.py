@@ -16,7 +16,7 @@ from weft import engine
 from weft.frontend.graph.executor import bind, simple_bind
 from weft.frontend.graph.ir import Node
 from weft.ops import registry
-from weft.ops.cpu.trial import idle_kernel
+from weft.ops.cpu.runner import idle_kernel
 
 NODES = 100_000
 TARGETS = {"chain": (60, 47), "independent": (90, 74), "random": (230, 218)}

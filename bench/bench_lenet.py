@@ -8,7 +8,7 @@ Two convolutions with pooling and two dense layers, batches of 64, SGD with mome
 from __future__ import annotations
 
 import numpy as np
-from training import compare
+from training import compare, weft_loop, weft_state
 
 SHAPES = [(20, 1, 5, 5), (20,), (50, 20, 5, 5), (50,), (500, 800), (500,), (10, 500), (10,)]
 BATCH = 64
@@ -26,14 +26,9 @@ def make_data():
 
 def weft_trainer():
     """Return a function that runs a number of training steps and returns the last loss."""
-    from weft import autograd, nd
+    from weft import nd
 
-    images, labels, values = make_data()
-    batches = [(nd.array(x), nd.array(y, dtype="float32")) for x, y in zip(images, labels)]
-    parameters = [nd.array(value) for value in values]
-    momenta = [nd.zeros_like(parameter) for parameter in parameters]
-    for parameter in parameters:
-        parameter.attach_grad()
+    batches, parameters, momenta = weft_state(*make_data())
     w1, b1, w2, b2, w3, b3, w4, b4 = parameters
 
     def features(x):
@@ -42,23 +37,11 @@ def weft_trainer():
         h = nd.tanh(nd.Convolution(h, w2, b2, kernel=(5, 5), num_filter=50))
         return nd.Pooling(h, pool_type="max", kernel=(2, 2), stride=(2, 2))
 
-    def step(x, y):
-        with autograd.record():
-            h = nd.tanh(nd.FullyConnected(features(x), w3, b3, num_hidden=500))
-            scores = nd.FullyConnected(h, w4, b4, num_hidden=10)
-            loss = -nd.pick(nd.log_softmax(scores), y).mean()
-        loss.backward()
-        for parameter, momentum in zip(parameters, momenta):
-            nd.sgd_mom_update(parameter, parameter.grad, momentum, lr=RATE, momentum=MOMENTUM, out=parameter)
-        return loss
+    def scores(x):
+        h = nd.tanh(nd.FullyConnected(features(x), w3, b3, num_hidden=500))
+        return nd.FullyConnected(h, w4, b4, num_hidden=10)
 
-    def run(steps):
-        for i in range(steps):
-            loss = step(*batches[i % BATCHES])
-        nd.waitall()
-        return float(loss.asscalar())
-
-    return run
+    return weft_loop(batches, parameters, momenta, scores, RATE, MOMENTUM)
 
 
 def torch_trainer():

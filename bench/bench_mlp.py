@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import numpy as np
-from training import compare
+from training import compare, weft_loop, weft_state
 
 SIZES = (784, 256, 128, 10)
 BATCH = 64
@@ -32,34 +32,17 @@ def make_data():
 
 def weft_trainer():
     """Return a function that runs a number of training steps and returns the last loss."""
-    from weft import autograd, nd
+    from weft import nd
 
-    images, labels, values = make_data()
-    batches = [(nd.array(x), nd.array(y, dtype="float32")) for x, y in zip(images, labels)]
-    parameters = [nd.array(value) for value in values]
-    momenta = [nd.zeros_like(parameter) for parameter in parameters]
-    for parameter in parameters:
-        parameter.attach_grad()
+    batches, parameters, momenta = weft_state(*make_data())
     w1, b1, w2, b2, w3, b3 = parameters
 
-    def step(x, y):
-        with autograd.record():
-            h = nd.relu(nd.FullyConnected(x, w1, b1, num_hidden=SIZES[1]))
-            h = nd.relu(nd.FullyConnected(h, w2, b2, num_hidden=SIZES[2]))
-            scores = nd.FullyConnected(h, w3, b3, num_hidden=SIZES[3])
-            loss = -nd.pick(nd.log_softmax(scores), y).mean()
-        loss.backward()
-        for parameter, momentum in zip(parameters, momenta):
-            nd.sgd_mom_update(parameter, parameter.grad, momentum, lr=RATE, momentum=MOMENTUM, out=parameter)
-        return loss
+    def scores(x):
+        h = nd.relu(nd.FullyConnected(x, w1, b1, num_hidden=SIZES[1]))
+        h = nd.relu(nd.FullyConnected(h, w2, b2, num_hidden=SIZES[2]))
+        return nd.FullyConnected(h, w3, b3, num_hidden=SIZES[3])
 
-    def run(steps):
-        for i in range(steps):
-            loss = step(*batches[i % BATCHES])
-        nd.waitall()
-        return float(loss.asscalar())
-
-    return run
+    return weft_loop(batches, parameters, momenta, scores, RATE, MOMENTUM)
 
 
 def torch_trainer():

@@ -24,6 +24,38 @@ def answer_with(trainer):
     return answer
 
 
+def weft_loop(batches, parameters, momenta, scores_of, rate, momentum):
+    """Return a function that trains by SGD with momentum for a number of steps, and returns the last loss."""
+    from weft import autograd, nd
+
+    def step(x, y):
+        with autograd.record():
+            loss = -nd.pick(nd.log_softmax(scores_of(x)), y).mean()
+        loss.backward()
+        for parameter, moved in zip(parameters, momenta):
+            nd.sgd_mom_update(parameter, parameter.grad, moved, lr=rate, momentum=momentum, out=parameter)
+        return loss
+
+    def run(steps):
+        for i in range(steps):
+            loss = step(*batches[i % len(batches)])
+        nd.waitall()
+        return float(loss.asscalar())
+
+    return run
+
+
+def weft_state(images, labels, values):
+    """Return batches, parameters with gradients, and momenta, as arrays of weft."""
+    from weft import nd
+
+    batches = [(nd.array(x), nd.array(y, dtype="float32")) for x, y in zip(images, labels)]
+    parameters = [nd.array(value) for value in values]
+    for parameter in parameters:
+        parameter.attach_grad()
+    return batches, parameters, [nd.zeros_like(parameter) for parameter in parameters]
+
+
 def compare(script, trainers, batch, title, argv=None):
     """Run a bench of ``{"weft": trainer, "torch": trainer}`` and print rates and their ratio.
 

@@ -98,22 +98,35 @@ operator(
     """,
 )
 
-operator(
+
+def _declare_added_rows(
+    name: str, inputs: Sequence[str], source: int, params: Sequence[Any], gradient: Callable, loop: Any, kernel: Callable, doc: str
+) -> None:
+    """Declare the gradient of a look-up in input ``source``, of which only the shape matters: what one row got adds up."""
+    operator(
+        name,
+        inputs=inputs,
+        params=params,
+        shape=lambda attrs, shapes: [shapes[source]],
+        dtype=rules.first_dtype,
+        gradient=lambda ctx, out_grad: [gradient(ctx, out_grad), None, None],
+        unread=(source,),
+        saves="i",
+        cpu=(loop,),
+        numpy=kernel,
+        doc=doc,
+    )
+
+
+_declare_added_rows(
     "_backward_take",
-    inputs=("out_grad", "a", "indices"),
-    params=_TAKE_PARAMS,
-    shape=lambda attrs, shapes: [shapes[1]],
-    dtype=rules.first_dtype,
-    gradient=lambda ctx, out_grad: [
-        F.take(out_grad, ctx.inputs[2], axis=ctx.attrs.axis, mode=ctx.attrs.mode),
-        None,
-        None,
-    ],
-    unread=(1,),
-    saves="i",
-    cpu=(native.backward_take,),
-    numpy=_backward_take,
-    doc="""Gradient of take: what came from equal indices adds up.""",
+    ("out_grad", "a", "indices"),
+    1,
+    _TAKE_PARAMS,
+    lambda ctx, out_grad: F.take(out_grad, ctx.inputs[2], axis=ctx.attrs.axis, mode=ctx.attrs.mode),
+    native.backward_take,
+    _backward_take,
+    """Gradient of take: what came from equal indices adds up.""",
 )
 
 # ---- Embedding ---------------------------------------------------------------------------------------------------------
@@ -170,22 +183,15 @@ operator(
     doc="""Look rows of a weight matrix up by number. Numbers out of bounds mean the nearest row.""",
 )
 
-operator(
+_declare_added_rows(
     "_backward_Embedding",
-    inputs=("out_grad", "data", "weight"),
-    params=_EMBEDDING_PARAMS,
-    shape=lambda attrs, shapes: [shapes[2]],
-    dtype=rules.first_dtype,
-    gradient=lambda ctx, out_grad: [
-        F.Embedding(ctx.inputs[1], out_grad, **_embedding_values(ctx.attrs)),
-        None,
-        None,
-    ],
-    unread=(2,),
-    saves="i",
-    cpu=(native.backward_embedding,),
-    numpy=_backward_embedding,
-    doc="""Gradient of Embedding: the gradients of each row, added up.""",
+    ("out_grad", "data", "weight"),
+    2,
+    _EMBEDDING_PARAMS,
+    lambda ctx, out_grad: F.Embedding(ctx.inputs[1], out_grad, **_embedding_values(ctx.attrs)),
+    native.backward_embedding,
+    _backward_embedding,
+    """Gradient of Embedding: the gradients of each row, added up.""",
 )
 
 # ---- pick --------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import numpy as np
 from ...ops.array import NDArray
 from ...ops.context import Context, current_context
 from ...ops.functions import F
+from ..nesting import flatten, regroup
 from ._namespace import attach
 from .creation import array, zeros
 from .random import uniform
@@ -19,28 +20,8 @@ __all__ = ["boolean_mask", "cond", "foreach", "isfinite", "isinf", "isnan", "ran
 
 
 def _flatten(value: Any, what: str) -> tuple[list[NDArray], Any]:
-    """Return the arrays in nested lists in order, and the nesting (0 an array, a list of nestings)."""
-    if isinstance(value, NDArray):
-        return [value], 0
-    if not isinstance(value, (list, tuple)):
-        raise ValueError(f"{what} must be (nested) list of NDArray, but got {value!r} of type {type(value)}")
-    arrays: list[NDArray] = []
-    nesting = []
-    for item in value:
-        inner, inner_nesting = _flatten(item, what)
-        arrays += inner
-        nesting.append(inner_nesting)
-    return arrays, nesting
-
-
-def _regroup(arrays: Sequence[NDArray], nesting: Any) -> Any:
-    """Undo :func:`_flatten`."""
-    iterator = iter(arrays)
-
-    def build(part: Any) -> Any:
-        return next(iterator) if part == 0 and not isinstance(part, list) else [build(item) for item in part]
-
-    return build(nesting)
+    """Return the arrays in nested lists in order, and the nesting."""
+    return flatten(value, what, NDArray)
 
 
 def foreach(body: Callable[[Any, Any], tuple[Any, Any]], data: Any, init_states: Any) -> tuple[Any, Any]:
@@ -79,12 +60,12 @@ def foreach(body: Callable[[Any, Any], tuple[Any, Any]], data: Any, init_states:
     collected: list[list[NDArray]] = []
     out_nesting: Any = []
     for step in range(length):
-        outputs, states = body(_regroup([item[step] for item in arrays], nesting), states)
+        outputs, states = body(regroup([item[step] for item in arrays], nesting), states)
         flat, out_nesting = _flatten(outputs, "the output of foreach's body")
         _flatten(states, "the states of foreach's body")
         collected.append(flat)
     stacked = [F.stack(*column, axis=0) for column in zip(*collected)]
-    return _regroup(stacked, out_nesting), states
+    return regroup(stacked, out_nesting), states
 
 
 def _as_tuple(value: Any) -> tuple[tuple[Any, ...], bool]:
@@ -148,7 +129,7 @@ def while_loop(
         collected.append(flat)
         steps += 1
     stacked = [_padded(list(column), limit) for column in zip(*collected)]
-    return _regroup(stacked, out_nesting), loop_vars
+    return regroup(stacked, out_nesting), loop_vars
 
 
 def _padded(items: list[NDArray], length: int) -> NDArray:

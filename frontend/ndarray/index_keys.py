@@ -13,7 +13,6 @@ __all__ = ["get_indexing_dispatch_code", "get_oshape_of_gather_nd_op", "indexing
 BASIC, ADVANCED = 0, 1
 
 
-
 def get_indexing_dispatch_code(key: tuple[Any, ...]) -> int:
     """Return the kind of a key: 0 where it is made of integers, slices and new axes, 1 where it has arrays.
 

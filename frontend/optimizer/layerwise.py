@@ -8,8 +8,8 @@ from typing import Any
 from .. import ndarray as nd
 from ..ndarray import NDArray
 from ..ndarray import contrib as nd_contrib
-from .base import Index, Optimizer, State, register
-from .sgd import MomentumOptimizer, aggregation, listed
+from .base import Index, State, register
+from .sgd import GroupOptimizer, MomentumOptimizer, aggregation
 
 __all__ = ["LAMB", "LARS"]
 
@@ -114,7 +114,7 @@ _PRELOADED = {
 
 
 @register
-class LAMB(Optimizer):
+class LAMB(GroupOptimizer):
     """Layer-wise adaptive moments, You and others (2020): Adam whose steps are scaled by the norms of each layer.
 
     Parameters
@@ -160,16 +160,6 @@ class LAMB(Optimizer):
     def create_state(self, index: Index, weight: NDArray) -> State:
         """Return zeros for the means of gradients and of their squares."""
         return nd.zeros_like(weight), nd.zeros_like(weight)
-
-    def update(self, index: Index, weight: Any, grad: Any, state: State) -> None:
-        """Update one parameter, or several given as sequences."""
-        indices, weights, grads, states = listed(index, weight, grad, state)
-        self._update_all(indices, weights, grads, states, mixed=False)
-
-    def update_multi_precision(self, index: Index, weight: Any, grad: Any, state: State) -> None:
-        """Update one parameter, or several given as sequences; those in float16 by their float32 weights."""
-        indices, weights, grads, states = listed(index, weight, grad, state)
-        self._update_all(indices, weights, grads, states, mixed=bool(weights) and self._is_mixed(weights[0]))
 
     def _update_all(self, indices: Any, weights: Any, grads: Any, states: Any, mixed: bool) -> None:
         rates, decays, steps = zip(*map(self._begin, indices))

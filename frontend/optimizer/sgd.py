@@ -31,12 +31,28 @@ def aggregation(default: int) -> int:
     return int(os.environ.get("MXNET_OPTIMIZER_AGGREGATION_SIZE", default))
 
 
-def listed(index: Index, *others: Any) -> tuple[Any, ...]:
-    """Return the arguments of an update as sequences, whether they are of one parameter or of several."""
-    return (index, *others) if isinstance(index, (list, tuple)) else ([index], *([other] for other in others))
+class GroupOptimizer(Optimizer):
+    """An optimizer that takes parameters one by one or several at once."""
+
+    def update(self, index: Index, weight: Any, grad: Any, state: State) -> None:
+        """Update one parameter, or several given as sequences."""
+        self._update_listed(index, weight, grad, state, may_mix=False)
+
+    def update_multi_precision(self, index: Index, weight: Any, grad: Any, state: State) -> None:
+        """Update one parameter, or several given as sequences; those in float16 by their float32 weights."""
+        self._update_listed(index, weight, grad, state, may_mix=True)
+
+    def _update_listed(self, indices: Any, weights: Any, grads: Any, states: Any, may_mix: bool) -> None:
+        if not isinstance(indices, (list, tuple)):
+            indices, weights, grads, states = [indices], [weights], [grads], [states]
+        if indices:
+            self._update_all(indices, weights, grads, states, mixed=may_mix and self._is_mixed(weights[0]))
+
+    def _update_all(self, indices: Any, weights: Any, grads: Any, states: Any, mixed: bool) -> None:
+        raise NotImplementedError
 
 
-class MomentumOptimizer(Optimizer):
+class MomentumOptimizer(GroupOptimizer):
     """An optimizer whose state is a momentum, behind which stands the float32 weight in mixed precision."""
 
     _family = _SGD
@@ -53,16 +69,6 @@ class MomentumOptimizer(Optimizer):
         """Return the momentum, or (momentum, float32 weight)."""
         master = self._master_of(weight)
         return self.create_state(index, weight) if master is None else (self.create_state(index, master), master)
-
-    def update(self, index: Index, weight: Any, grad: Any, state: State) -> None:
-        """Update one parameter, or several given as sequences."""
-        indices, weights, grads, states = listed(index, weight, grad, state)
-        self._update_all(indices, weights, grads, states, mixed=False)
-
-    def update_multi_precision(self, index: Index, weight: Any, grad: Any, state: State) -> None:
-        """Update one parameter, or several given as sequences; those in float16 by their float32 weights."""
-        indices, weights, grads, states = listed(index, weight, grad, state)
-        self._update_all(indices, weights, grads, states, mixed=bool(weights) and self._is_mixed(weights[0]))
 
     def _update_all(self, indices: Any, weights: Any, grads: Any, states: Any, mixed: bool) -> None:
         # One operator for several weights would save nothing: a call costs less than putting its lists together.

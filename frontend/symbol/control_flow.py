@@ -17,6 +17,7 @@ from .. import attribute
 from .. import name as naming
 from ..graph.ir import Graph, Node, topological_order
 from ..graph.subgraph import Body
+from ..nesting import flatten, regroup
 from ._namespace import function
 from .composition import create_node
 from .symbol import Group, Symbol, output_name, symbol_of, var
@@ -43,29 +44,12 @@ def _unique_name(name: str) -> str:
 
 def _flatten(value: Any, what: str) -> tuple[list[Symbol], Any]:
     """Return the single outputs in nested lists in order, and the nesting: 0 an output, n a symbol of n outputs."""
-    if isinstance(value, Symbol):
-        return list(value), len(value) if len(value) > 1 else 0
-    if not isinstance(value, (list, tuple)):
-        raise ValueError(f"{what} must be a Symbol or (nested) list of Symbols, got {value!r:.80} of type {type(value).__name__}")
-    symbols: list[Symbol] = []
-    nesting = []
-    for item in value:
-        inner, inner_nesting = _flatten(item, what)
-        symbols += inner
-        nesting.append(inner_nesting)
-    return symbols, nesting
+    return flatten(value, what, Symbol, lambda symbol: (list(symbol), len(symbol) if len(symbol) > 1 else 0))
 
 
 def _regroup(symbols: Sequence[Symbol], nesting: Any) -> Any:
     """Undo :func:`_flatten`."""
-    rest = iter(symbols)
-
-    def build(part: Any) -> Any:
-        if isinstance(part, list):
-            return [build(item) for item in part]
-        return next(rest) if part == 0 else Group([next(rest) for _ in range(part)])
-
-    return build(nesting)
+    return regroup(symbols, nesting, Group)
 
 
 # ---- cutting ---------------------------------------------------------------------------------------------------------------

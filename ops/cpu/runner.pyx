@@ -6,15 +6,37 @@ cimport numpy as cnp
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 
-from ..kernel cimport CKernel, Kernel, RunArgs, kErrorBytes
+from ..kernel cimport CKernel, Kernel, RunArgs, kErrorBytes, wrap_kernel
+
+from ...engine.errors import MXNetError
 
 cnp.import_array()
 
-__all__ = ["run_kernel"]
+__all__ = ["idle_kernel", "run_kernel"]
+
+cdef extern from *:
+    """
+    #include "ops/kernel.hpp"
+    static int weft_idle(weft::Kernel*, const weft::RunArgs*) { return 0; }
+    static void weft_drop_idle(weft::Kernel* self) { delete self; }
+    static weft::Kernel* weft_new_idle(double cost) { return new weft::Kernel(weft_idle, weft_drop_idle, cost); }
+    """
+    CKernel* weft_new_idle(double cost)
+
+
+def idle_kernel(double cost_ns=1.0):
+    """Return a kernel that does nothing: what is left in a measurement is everything around kernels.
+
+    >>> idle_kernel(20.0).cost_ns
+    20.0
+    """
+    return wrap_kernel(weft_new_idle(cost_ns))
 
 
 def run_kernel(Kernel kernel not None, inputs, outputs, scalars=(), uint64_t seed=0, uint64_t counter=0, int repeat=1) -> None:
-    """Run ``kernel`` on C-contiguous NumPy arrays; ``outputs`` are written.
+    """Run ``kernel`` on C-contiguous NumPy arrays, ``repeat`` times; ``outputs`` are written.
+
+    Raises MXNetError with the kernel's message when it fails.
 
     Examples
     --------
@@ -27,8 +49,9 @@ def run_kernel(Kernel kernel not None, inputs, outputs, scalars=(), uint64_t see
     >>> result.tolist()
     [1.0, 1.0]
     """
-    cdef char error[4096]
-    cdef double numbers[64]
+    cdef bytearray message = bytearray(kErrorBytes)
+    cdef char* error = message
+    cdef double numbers[256]
     cdef RunArgs args
     cdef Py_ssize_t i, n_in = len(inputs), n_out = len(outputs)
     cdef int result = 0, _round
@@ -36,8 +59,8 @@ def run_kernel(Kernel kernel not None, inputs, outputs, scalars=(), uint64_t see
     for array in (*inputs, *outputs):
         if not isinstance(array, np.ndarray) or not array.flags.c_contiguous:
             raise ValueError("inputs and outputs must be C-contiguous NumPy arrays")
-    if len(scalars) > 64:
-        raise ValueError(f"at most 64 scalars, got {len(scalars)}")
+    if len(scalars) > 256:
+        raise ValueError(f"at most 256 scalars, got {len(scalars)}")
     for i in range(len(scalars)):
         numbers[i] = scalars[i]
     cdef void** pointers = <void**>malloc((n_in + n_out + 1) * sizeof(void*))
@@ -61,4 +84,4 @@ def run_kernel(Kernel kernel not None, inputs, outputs, scalars=(), uint64_t see
                 break
     free(pointers)
     if result:
-        raise RuntimeError(bytes(error[:kErrorBytes]).split(b"\0")[0].decode(errors="replace"))
+        raise MXNetError((<bytes>error).decode("utf-8", "replace"))

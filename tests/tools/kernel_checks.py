@@ -5,7 +5,7 @@ import numpy as np
 import weft as mx
 from weft.ops import registry
 from weft.ops.builders import ShapeSpec
-from weft.ops.cpu.trial import run_kernel
+from weft.ops.cpu.runner import run_kernel
 
 
 def attributes(op, values, inputs):
