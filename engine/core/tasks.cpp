@@ -1,4 +1,5 @@
 // A task from push() to its end: on the pushing thread when all is free and it is cheap, else through its variables' queues.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -164,7 +165,8 @@ namespace {
 
 // --- inline execution ---------------------------------------------------------------------------
 
-bool contains(Var* const* list, int n, const Var* var) {
+bool contains(const TaskSpec& spec, Var* const* list, int n, const Var* var) {
+  if (spec.flags & kTaskSorted) return std::binary_search(list, list + n, var);
   for (int i = 0; i < n; ++i)
     if (list[i] == var) return true;
   return false;
@@ -178,7 +180,7 @@ bool try_take_all(const TaskSpec& spec) {
   int writes = 0, reads = 0;
   bool taken = true;
   for (; writes < spec.n_writes; ++writes) {
-    if (contains(spec.writes, writes, spec.writes[writes])) continue;
+    if (contains(spec, spec.writes, writes, spec.writes[writes])) continue;
     if (held_here(spec.writes[writes], true)) continue;
     if (!spec.writes[writes]->try_write()) {
       taken = false;
@@ -186,7 +188,7 @@ bool try_take_all(const TaskSpec& spec) {
     }
   }
   for (; taken && reads < spec.n_reads; ++reads) {
-    if (contains(spec.writes, spec.n_writes, spec.reads[reads])) continue;
+    if (contains(spec, spec.writes, spec.n_writes, spec.reads[reads])) continue;
     if (held_here(spec.reads[reads], false)) continue;
     if (!spec.reads[reads]->try_read()) {
       taken = false;
@@ -196,11 +198,11 @@ bool try_take_all(const TaskSpec& spec) {
   if (taken) return true;
   while (reads-- > 0) {
     Var* var = spec.reads[reads];
-    if (!contains(spec.writes, spec.n_writes, var) && !held_here(var, false)) release_read(var);
+    if (!contains(spec, spec.writes, spec.n_writes, var) && !held_here(var, false)) release_read(var);
   }
   while (writes-- > 0) {
     Var* var = spec.writes[writes];
-    if (contains(spec.writes, writes, var) || held_here(var, true)) continue;
+    if (contains(spec, spec.writes, writes, var) || held_here(var, true)) continue;
     uint32_t only_writer = kVarWriter;  // nothing was written: no new version
     if (!var->state.compare_exchange_strong(only_writer, 0, std::memory_order_acq_rel))
       release_write_slow(var);
@@ -233,10 +235,10 @@ void run_here(const TaskSpec& spec) {
   // As in finish(): what the body held goes first. Callers keep the variables alive.
   if (spec.cleanup) spec.cleanup(spec.argument);
   for (int i = 0; i < spec.n_reads; ++i)
-    if (!contains(spec.writes, spec.n_writes, spec.reads[i]) && !held_here(spec.reads[i], false))
+    if (!contains(spec, spec.writes, spec.n_writes, spec.reads[i]) && !held_here(spec.reads[i], false))
       release_read(spec.reads[i]);
   for (int i = 0; i < spec.n_writes; ++i) {
-    if (contains(spec.writes, i, spec.writes[i])) continue;
+    if (contains(spec, spec.writes, i, spec.writes[i])) continue;
     if (failure) set_error(spec.writes[i], failure);
     if (held_here(spec.writes[i], true)) continue;
     release_write(spec.writes[i], failure != nullptr);
@@ -268,12 +270,12 @@ Task* make_task(const TaskSpec& spec) {
   int n = 0;
   for (int i = 0; i < spec.n_writes; ++i) {
     Var* var = spec.writes[i];
-    if (contains(spec.writes, i, var)) continue;
-    task->deps[n++] = Dep{task, var, nullptr, true, contains(spec.reads, spec.n_reads, var)};
+    if (contains(spec, spec.writes, i, var)) continue;
+    task->deps[n++] = Dep{task, var, nullptr, true, contains(spec, spec.reads, spec.n_reads, var)};
   }
   for (int i = 0; i < spec.n_reads; ++i) {
     Var* var = spec.reads[i];
-    if (contains(spec.reads, i, var) || contains(spec.writes, spec.n_writes, var)) continue;
+    if (contains(spec, spec.reads, i, var) || contains(spec, spec.writes, spec.n_writes, var)) continue;
     task->deps[n++] = Dep{task, var, nullptr, false, true};
   }
   task->n_deps = n;
@@ -325,7 +327,7 @@ void run_here_when_free(const TaskSpec& spec) {
   while (!try_take_all(spec)) {
     for (int i = 0; i < spec.n_writes; ++i) wait(spec.writes[i], true);
     for (int i = 0; i < spec.n_reads; ++i)
-      if (!contains(spec.writes, spec.n_writes, spec.reads[i])) wait(spec.reads[i], false);
+      if (!contains(spec, spec.writes, spec.n_writes, spec.reads[i])) wait(spec.reads[i], false);
   }
   run_here(spec);
 }

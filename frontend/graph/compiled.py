@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ...ops import registry
@@ -13,9 +14,9 @@ from .ir import BACKWARD, Graph, Node
 from .memory import MemoryPlan, plan_memory
 from .pipeline import optimize, set_mode
 from .placement import place
-from .program import Program, by_phase, compile_graph, plan_spread, plans_of
+from .program import Program, by_phase, compile_graph, plan_spread, plans_of, why_interpreted
 
-__all__ = ["Compiled", "build"]
+__all__ = ["Compiled", "build", "collection_paused"]
 
 Entry = tuple[Node, int]
 
@@ -77,10 +78,7 @@ def build(
     optimized : bool
         False leaves the graph as it was declared and compiles nothing: for monitors.
     """
-    # A large graph is millions of objects that all stay: looking for garbage among them takes longer than the work.
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
+    with collection_paused():
         moded = set_mode(graph, train)
         if moded is not graph and any(node.op is not None and node.op.uses_train for node in graph.nodes):
             # Hidden results depend on the mode.
@@ -99,6 +97,15 @@ def build(
         if not made.interpreted:
             compile_in(made)
         return made
+
+
+@contextlib.contextmanager
+def collection_paused() -> Iterator[None]:
+    """Keep Python from looking for garbage: a large graph is millions of objects that all stay."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
     finally:
         if collecting:
             gc.enable()
@@ -126,27 +133,16 @@ def compile_in(made: Compiled) -> None:
         made.program.set_spread(True, spread.wide_steps(made.memory.skipped))
 
 
-def why_interpreted(graph: Graph, context: Any) -> str:
-    """Return why a graph cannot become a program; empty where it can."""
-    for node in graph.nodes:
-        where = context if node.context is None else node.context
-        if where is not None and where.device_type == "simulated":
-            return f"node {node.name} runs on {where}, whose streams take one operator at a time"
-        if node.specs is None or any(spec is None for spec in node.specs):
-            return f"the shape of node {node.name} is known only when it has run"
-    return ""
-
-
 def separate_outputs(graph: Graph, add: set[str]) -> tuple[Graph, list[int | str], dict[int, str]]:
     """Give every output an entry of its own: gradients that are a variable, or another output, are copied.
 
     Returns the graph, where each head is, and the variables for old values of gradients that are added up.
     """
-    graph = graph.copy()
     outputs: list[Entry] = []
     place_of: dict[Entry, int] = {}
     heads: list[int | str] = []
     added: dict[int, str] = {}
+    graph = graph.copy()  # for its outputs at least
     for entry in graph.outputs[: graph.n_heads]:
         if entry[0].op is None:
             heads.append(entry[0].name)

@@ -234,6 +234,7 @@ bool Program::push(Bindings* bindings, int phases, uint64_t seed, uint64_t count
   spec.n_writes = int(variables.writes.size());
   spec.priority = priority;
   spec.cost_ns = cost_ns(phases);
+  spec.flags = kTaskSorted;
   spec.name = name;
   spec.site = site;
   return weft::push(spec);

@@ -152,6 +152,21 @@ def by_phase(Graph graph):
     return made
 
 
+def why_interpreted(Graph graph not None, context):
+    """Return why a graph cannot become a program; empty where it can."""
+    cdef Node node
+    where = context
+    for node in graph.nodes:
+        if node.context is not None:
+            where = node.context
+        if where is not None and where.device_type == "simulated":
+            return f"node {node.name} runs on {where}, whose streams take one operator at a time"
+        where = None
+        if node.specs is None or None in node.specs:
+            return f"the shape of node {node.name} is known only when it has run"
+    return ""
+
+
 def plans_of(Graph graph):
     """Return the plan of every node, None for variables, in the order of ``graph.nodes``."""
     cdef Node node, source
