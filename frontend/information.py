@@ -33,7 +33,7 @@ def _versions() -> Rows:
         ("core library", find_lib_path()[0]),
         ("Python", f"{platform.python_version()} ({platform.machine()}, {platform.system()})"),
         ("NumPy", _distribution("numpy")),
-        ("oneDNN", _distribution("onednn-cpu-gomp")),
+        ("oneDNN", onednn.version() if onednn.available() else "not installed"),
     ]
 
 

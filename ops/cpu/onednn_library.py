@@ -1,6 +1,7 @@
 """Find and open oneDNN, wherever the environment keeps it.
 
-The library comes as a wheel that has no Python module, only ``lib/libdnnl.so.3`` under the prefix it was installed to.
+weft's own wheel carries the library. Where it was built without, it comes from a wheel that has no Python module, only
+``lib/libdnnl.so.3`` under the prefix it was installed to.
 ``WEFT_ONEDNN`` overrides the search: a path of a library, or ``off`` to do without.
 """
 
@@ -12,6 +13,8 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+
+from . import _target
 
 __all__ = ["DISTRIBUTIONS", "candidates", "lost_files"]
 
@@ -40,6 +43,13 @@ def _from_prefixes() -> Iterator[Path]:
             yield root / "lib" / name
 
 
+def _from_package() -> Iterator[Path]:
+    """Yield what weft's own wheel carries; an editable install has it in its build folder, beside the extension modules."""
+    for name in _NAMES:
+        yield Path(_target.__file__).with_name("onednn_files") / name
+        yield Path(_target.__file__).with_name(name)
+
+
 def lost_files() -> list[str]:
     """Return a complaint for each installed distribution whose library is not where its record says.
 
@@ -48,6 +58,8 @@ def lost_files() -> list[str]:
     >>> lost_files() == [] or "WEFT_ONEDNN" in lost_files()[0]
     True
     """
+    if any(path.is_file() for path in _from_package()):
+        return []
     gone = [path for path in _from_distributions() if not path.is_file()]
     return [f"{path}: its distribution is installed but the file is gone; WEFT_ONEDNN can name a copy" for path in gone[:1]]
 
@@ -63,5 +75,5 @@ def candidates() -> list[str]:
         return []
     if wanted:
         return [wanted]
-    found = (os.path.realpath(path) for path in (*_from_distributions(), *_from_prefixes()) if path.is_file())
+    found = (os.path.realpath(path) for path in (*_from_package(), *_from_distributions(), *_from_prefixes()) if path.is_file())
     return [*dict.fromkeys(found), _NAMES[0]]
