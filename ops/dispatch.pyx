@@ -737,7 +737,7 @@ def invoke(op, inputs, kwargs=None, out=None):
 # --- operators of Python --------------------------------------------------------------------------
 
 # In the order of array.pyx's numbers: operator between arrays, with a number on the right, on the left.
-_operator_names = (
+OPERATOR_NAMES = (
     ("broadcast_add", "_plus_scalar", "_plus_scalar"),
     ("broadcast_sub", "_minus_scalar", "_rminus_scalar"),
     ("broadcast_mul", "_mul_scalar", "_mul_scalar"),
@@ -758,9 +758,9 @@ cdef list reverse_functions = None
 
 cdef int load_operators() except -1:
     global array_functions, scalar_functions, reverse_functions
-    scalar_functions = [function(names[1]) for names in _operator_names]
-    reverse_functions = [function(names[2]) for names in _operator_names]
-    array_functions = [function(names[0]) for names in _operator_names]
+    scalar_functions = [function(names[1]) for names in OPERATOR_NAMES]
+    reverse_functions = [function(names[2]) for names in OPERATOR_NAMES]
+    array_functions = [function(names[0]) for names in OPERATOR_NAMES]
     return 0
 
 

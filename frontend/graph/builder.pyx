@@ -11,7 +11,7 @@ from ...ops.plans cimport out_specs_of
 from .ir cimport Graph, Node
 
 from ...ops import registry
-from ...ops.dispatch import close_builder, open_builder
+from ...ops.dispatch import OPERATOR_NAMES, close_builder, open_builder
 from ...ops.errors import MXNetError
 
 cdef dict _operators = {}
@@ -211,25 +211,9 @@ cdef Value make_value(GraphBuilder builder, Node node, Py_ssize_t index):
     return value
 
 
-# In the order of `binary`'s numbers: operator between values, with a number on the right, on the left.
-cdef tuple BINARY = (
-    ("broadcast_add", "_plus_scalar", "_plus_scalar"),
-    ("broadcast_sub", "_minus_scalar", "_rminus_scalar"),
-    ("broadcast_mul", "_mul_scalar", "_mul_scalar"),
-    ("broadcast_div", "_div_scalar", "_rdiv_scalar"),
-    ("broadcast_mod", "_mod_scalar", "_rmod_scalar"),
-    ("broadcast_power", "_power_scalar", "_rpower_scalar"),
-    ("broadcast_equal", "_equal_scalar", "_equal_scalar"),
-    ("broadcast_not_equal", "_not_equal_scalar", "_not_equal_scalar"),
-    ("broadcast_lesser", "_lesser_scalar", "_greater_scalar"),
-    ("broadcast_lesser_equal", "_lesser_equal_scalar", "_greater_equal_scalar"),
-    ("broadcast_greater", "_greater_scalar", "_lesser_scalar"),
-    ("broadcast_greater_equal", "_greater_equal_scalar", "_lesser_equal_scalar"),
-)
-
-
+# `operation` is a place in OPERATOR_NAMES.
 cdef object binary(int operation, object lhs, object rhs, bint reverse):
-    cdef tuple names = <tuple>BINARY[operation]
+    cdef tuple names = <tuple>OPERATOR_NAMES[operation]
     cdef Value value = <Value>lhs
     if isinstance(rhs, Value):
         return value.builder.call(operator_named(names[0]), (rhs, lhs) if reverse else (lhs, rhs))
