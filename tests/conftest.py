@@ -1,5 +1,6 @@
 """Every test starts from random seeds that depend on its name alone, so that a failure can be repeated."""
 
+import logging
 import random
 import zlib
 
@@ -16,3 +17,10 @@ def seeds(request):
     np.random.seed(seed)
     if hasattr(mx, "random"):
         mx.random.seed(seed)
+
+
+@pytest.fixture(autouse=True)
+def log_level():
+    yield
+    # Recorded programs switch messages off and leave it at that.
+    logging.disable(logging.NOTSET)
