@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...ops.errors import MXNetError
 from ..graph.ir import Graph
+from ..ndarray._params_format import CODE_OF
 
 if TYPE_CHECKING:
     from .symbol import Symbol
 
 __all__ = ["gradient", "optimize_for", "symbol_from"]
 
-#: Passes that give a graph which a symbol, and so MXNet, can express; each with the modes it is for.
-PORTABLE: dict[str, str] = {"simplify": "simplify:simplify", "conv_bn": "conv_bn:fold"}
+#: Passes that give a graph which a symbol can express, with their options; constants are values, which symbols cannot hold.
+PORTABLE: dict[str, dict[str, Any]] = {"simplify": {"constants": False}, "conv_bn": {}}
 
 
 def symbol_from(graph: Graph, entries: Sequence[Any]) -> Symbol:
@@ -46,6 +47,9 @@ def gradient(symbol: Symbol, wrt: Sequence[str]) -> Symbol:
     names = [wrt] if isinstance(wrt, str) else list(wrt)
     graph = _with_specs(symbol, {}, {})
     graph = add_gradient(graph, names)
+    for node in graph.head_grads:
+        shape, dtype = node.specs[0].shape, node.specs[0].dtype
+        node.annotations = {"__shape__": str(shape), "__dtype__": str(CODE_OF[dtype])}
     return symbol_from(graph, graph.outputs[graph.n_heads :])
 
 
@@ -59,16 +63,14 @@ def _with_specs(symbol: Symbol, shapes: dict[str, Any], dtypes: dict[str, Any]) 
         raise MXNetError(f"{error}; this needs the shapes of all arguments: declare them with mx.sym.var(name, shape=...)") from None
 
 
-def _requested(backend: str) -> list[Callable[..., Graph]]:
+def _requested(backend: str) -> list[Callable[[Graph], Graph]]:
+    from ..graph.pipeline import PASSES
+
     names = list(PORTABLE) if backend == "weft" else [name.strip() for name in backend.split(",")]
-    found = []
     for name in names:
         if name not in PORTABLE:
-            known = ", ".join(["weft", *PORTABLE])
-            raise MXNetError(f"optimize_for: there is no backend {name!r}; there are: {known}")
-        module, _, function = PORTABLE[name].partition(":")
-        found.append(getattr(importlib.import_module(f"..graph.{module}", __package__), function))
-    return found
+            raise MXNetError(f"optimize_for: there is no backend {name!r}; there are: {', '.join(['weft', *PORTABLE])}")
+    return [functools.partial(row.load(), **PORTABLE[row.name]) for row in PASSES if row.name in names]
 
 
 def optimize_for(
@@ -105,11 +107,21 @@ def optimize_for(
     if graph.constants:
         raise MXNetError("optimize_for: the passes made constants, which a symbol cannot hold")
     made = symbol_from(graph, graph.outputs[: graph.n_heads])
-    for given, names in ((args, made.list_arguments()), (aux, made.list_auxiliary_states())):
-        old = set(symbol.list_arguments() if given is args else symbol.list_auxiliary_states())
-        gone = old - set(names)
+    _rearrange(made, symbol.list_arguments(), args, symbol.list_auxiliary_states(), aux)
+    return made
+
+
+def _rearrange(
+    made: Symbol, arguments: list[str], args: dict[str, Any] | None, states: list[str], aux: dict[str, Any] | None
+) -> None:
+    """Remove the arrays that an optimized symbol does not take; statistics that are folded become arguments."""
+    wanted = set(made.list_arguments())
+    if args is not None and aux is not None:
+        args.update({name: aux.pop(name) for name in states if name in wanted and name in aux})
+    kept = wanted | set(made.list_auxiliary_states())
+    for given, names in ((args, arguments), (aux, states)):
+        gone = [name for name in names if name not in kept]
         if gone and given is None:
-            warnings.warn(f"optimize_for: the symbol no longer needs {', '.join(sorted(gone))}", stacklevel=3)
+            warnings.warn(f"optimize_for: the symbol no longer needs {', '.join(gone)}", stacklevel=4)
         for name in gone:
             (given or {}).pop(name, None)
-    return made
