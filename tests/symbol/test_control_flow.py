@@ -108,7 +108,7 @@ def test_what_is_wrong_is_said():
         s.contrib.foreach(lambda d, t: (t, t), x, y)
     with pytest.raises(mx.MXNetError, match="nesting"):
         s.contrib.foreach(lambda d, t: (d + t, [t, t]), x, y)
-    with pytest.raises(ValueError, match="must be a Symbol"):
+    with pytest.raises(ValueError, match="list of Symbol"):
         s.contrib.foreach(lambda d, t: (d, 3), x, y)
     with pytest.raises(ValueError, match="max_iterations should be specified"):
         s.contrib.while_loop(lambda i: i < 3, lambda i: (i, i + 1), x)
