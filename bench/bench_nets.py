@@ -99,7 +99,11 @@ def torch_net(name):
         return net, torch.rand(batch, 784), labels
     if name == "LeNet":
         features = [nn.Conv2d(1, 20, 5), nn.Tanh(), nn.MaxPool2d(2), nn.Conv2d(20, 50, 5), nn.Tanh(), nn.MaxPool2d(2)]
-        return nn.Sequential(*features, nn.Flatten(), nn.Linear(800, 500), nn.Tanh(), nn.Linear(500, 10)), torch.rand(batch, 1, 28, 28), labels
+        return (
+            nn.Sequential(*features, nn.Flatten(), nn.Linear(800, 500), nn.Tanh(), nn.Linear(500, 10)),
+            torch.rand(batch, 1, 28, 28),
+            labels,
+        )
     deep = name == "ResNet-50"
     parts = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
     channels = 64
@@ -162,9 +166,7 @@ def answer_with(side, name):
 def measure(name, pythons, rounds):
     """Print milliseconds a step of every side, and how many times faster weft is."""
     steps = SIZES[name][1]
-    sides = [
-        Side(side, python, os.path.abspath(__file__), {**os.environ, "WEFT_BENCH_NET": name}) for side, python in pythons.items()
-    ]
+    sides = [Side(side, python, os.path.abspath(__file__), {**os.environ, "WEFT_BENCH_NET": name}) for side, python in pythons.items()]
     times = {(side.name, kind): [] for side in sides for kind in (TRAIN, INFER)}
     for side in list(sides):  # set-up and compilation are not part of the measurement
         try:

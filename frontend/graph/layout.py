@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ...ops import registry
 from ...ops.blocked import plain_shape
+from ...ops.builders import ShapeSpec
 from ...ops.cpu import onednn
 from .ir import Graph, Node
 from .rewrite import Entry, Rewriter, is_static
@@ -105,6 +108,16 @@ def _is_backward(node: Node, size: int) -> bool:
     )
 
 
+def _has_kernel(name: str, values: dict[str, Any], inputs: list[tuple[int, ...]]) -> bool:
+    """Whether oneDNN or a loop of ours computes a blocked operator fast for these shapes."""
+    op = registry.get(name)
+    attrs = op.attrs({name: value for name, value in values.items() if name in op.param_by_name})
+    dtype = np.dtype(np.float32)
+    specs = [ShapeSpec(shape, dtype) for shape in inputs]
+    outs = [ShapeSpec(tuple(shape), dtype) for shape in op.infer_shapes(attrs, inputs)]
+    return any(build(attrs, specs, outs) is not None for build in op.cpu)
+
+
 class _Layout:
     """The graph in the making, with the forms of every entry."""
 
@@ -112,6 +125,7 @@ class _Layout:
         self.rewriter = Rewriter(graph)
         self.size = size
         self.outputs = set(graph.outputs)
+        self.fast: dict[Any, bool] = {}
         self.blocked: dict[Entry, Entry] = {}  # entry of the source -> blocked entry of the new graph
         self.convolutions = self.others = self.changes = self.packed = 0
         self.saved = self.moved = 0  # bytes that convolutions do not rearrange; that changes of layout do
@@ -157,14 +171,29 @@ class _Layout:
         """Add a node in the form that suits it."""
         if node.op is None:
             self.rewriter.keep(node)
-        elif _is_convolution(node, self.size):
+        elif _is_convolution(node, self.size) and self._fast(node):
             self._convolution(node)
-        elif _is_backward(node, self.size):
+        elif _is_backward(node, self.size) and self._fast(node):
             self._backward_convolution(node)
         elif not self._follow(node):
             self.rewriter.keep(node, [self.as_plain(entry, node) for entry in node.inputs])
         else:
             self.others += 1
+
+    def _fast(self, node: Node) -> bool:
+        """Whether a convolution, or its gradient, has a fast kernel in blocks; asked once for equal calls."""
+        backward = node.op.name == "_backward_Convolution"
+        shapes = [source.specs[index].shape for source, index in node.inputs]
+        places = (0, 1) if backward else (0, len(shapes) - 1) if getattr(node.attrs, "residual", False) else (0,)
+        inputs = [self._blocked_shape(shape) if i in places else shape for i, shape in enumerate(shapes)]
+        key = (node.op.name, node.attrs, tuple(inputs))
+        if key not in self.fast:
+            name = "_backward_blocked_Convolution" if backward else "_blocked_Convolution"
+            self.fast[key] = _has_kernel(name, {**node.attrs.to_dict(), "block": self.size}, inputs)
+        return self.fast[key]
+
+    def _blocked_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return shape if shape[1] % self.size else (shape[0], shape[1] // self.size, *shape[2:], self.size)
 
     def _follow(self, node: Node) -> bool:
         """Add a node in blocks because what it reads is so; False where it cannot be."""

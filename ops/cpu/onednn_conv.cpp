@@ -190,7 +190,14 @@ Operation ConvGeometry::operation(ConvKind kind, Dim batch, Layout layout, bool 
       &forward.handle, api()->engine, kForwardTraining, kConvolutionDirect, data,
       kind == ConvKind::kForward ? weight : Desc::any(weight_shape), bias_desc, result, strides,
       dilates.data(), pad, pad, attributes));
-  if (kind == ConvKind::kForward) return forward;
+  // The given blocks are a wish of the graph's: it asks before, and goes without where they are slow.
+  auto refuse = [layout](const Operation& made) {
+    if (layout == Layout::kGiven && made.is_reference()) throw Unsupported();
+  };
+  if (kind == ConvKind::kForward) {
+    refuse(forward);
+    return forward;
+  }
   Operation backward;
   if (kind == ConvKind::kBackwardData)
     check(api()->convolution_backward_data_primitive_desc_create(
@@ -200,6 +207,7 @@ Operation ConvGeometry::operation(ConvKind kind, Dim batch, Layout layout, bool 
     check(api()->convolution_backward_weights_primitive_desc_create(
         &backward.handle, api()->engine, kConvolutionDirect, data, weight, nullptr, result, strides,
         dilates.data(), pad, pad, forward.handle, attributes));
+  refuse(backward);
   return backward;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 
 #include "engine/core/engine.hpp"
 
@@ -79,6 +80,11 @@ void Attributes::finish_with(bool sum, int function, float alpha, float beta) {
   if (status == kSuccess) status = api()->primitive_attr_set_post_ops(handle_, post);
   api()->post_ops_destroy(post);
   check(status);
+}
+
+bool Operation::is_reference() const {
+  const char* name = nullptr;
+  return api()->primitive_desc_query(handle, kQueryImplInfo, 0, &name) == kSuccess && name && std::strstr(name, "ref");
 }
 
 size_t Operation::scratch_bytes() const {

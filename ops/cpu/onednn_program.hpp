@@ -103,6 +103,7 @@ class Operation {
   }
   Desc desc(Query what) const { return Desc(api()->primitive_desc_query_md(handle, what, 0)); }
   size_t scratch_bytes() const;
+  bool is_reference() const;  // a plain loop: correct, and a hundred times slower
 
   PrimitiveDesc handle = nullptr;
 };

@@ -171,6 +171,24 @@ def test_a_lone_pointwise_convolution_stays_plain():
     assert block_layouts(graph) is graph
 
 
+@blocks
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_blocked_convolutions_have_fast_kernels(channels):
+    """oneDNN computes some cases by plain loops: there the graph does not ask for blocks."""
+    from weft.frontend.graph.gradient import add_gradient
+    from weft.ops.builders import ShapeSpec
+
+    net = sym.Activation(sym.Convolution(sym.Variable("data"), kernel=(3, 3), pad=(1, 1), num_filter=16, name="one"), act_type="relu")
+    net = sym.Convolution(net, kernel=(3, 3), pad=(1, 1), num_filter=32, name="two")
+    graph = set_mode(infer(Graph.from_entries(net._entries), {"data": (8, channels, 8, 8)}), True)
+    graph = block_layouts(add_gradient(graph, [node.name for node in graph.arguments()]))
+    for node in graph.nodes:
+        if node.op is not None and "blocked_Convolution" in node.op.name:
+            ins = [ShapeSpec(source.specs[index].shape, source.specs[index].dtype) for source, index in node.inputs]
+            outs = [ShapeSpec(spec.shape, spec.dtype) for spec in node.specs]
+            assert node.op.cpu[0](node.attrs, ins, outs) is not None, node
+
+
 @every_net
 def test_training_in_blocks(name):
     from weft.frontend.graph.gradient import add_gradient
