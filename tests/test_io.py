@@ -61,14 +61,15 @@ def damaged(folder):
     yield good[:9], "ends within its header"
     yield struct.pack(">i", 2049) + good[4:], "magic number 2051 is expected"
     yield good[:-1], "11 bytes after its header"
-    yield good + b"x", "13 bytes after its header"
+    yield good + b"xyz", "more than 12 bytes after its header"
+    yield gzip.compress(good + bytes(1 << 20)), "more than 12 bytes after its header"
     yield struct.pack(">4i", 2051, 2**31 - 1, 2**31 - 1, 2**31 - 1), "0 bytes after its header"
     yield struct.pack(">4i", 2051, -1, 2, 3), "negative sizes"
     yield gzip.compress(good)[:-12], "damaged"
     yield gzip.compress(good)[:15] + b"\0\xff\0\xff" * 5, "damaged"
 
 
-@pytest.mark.parametrize("number", range(9))
+@pytest.mark.parametrize("number", range(10))
 def test_damaged_mnist_files_are_named(tmp_path, number):
     content, message = list(damaged(tmp_path))[number]
     files = mnist(tmp_path, 2)

@@ -284,14 +284,24 @@ def _read_idx(what: str, path: Any, magic: int, axes: int) -> np.ndarray:
             expected = 1
             for size in sizes:
                 expected *= size
-            content = file.read()  # what is there, not what a hostile header claims
+            content = _at_most(file, expected + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise MXNetError(f"MNISTIter: {what} {name!r} is damaged: {error}") from error
     except OSError as error:
         raise MXNetError(f"MNISTIter: cannot read {what} {name!r}: {error.strerror or error}") from error
     if len(content) != expected:
-        raise MXNetError(f"MNISTIter: {what} {name!r} has {len(content)} bytes after its header, sizes {sizes} need {expected}")
+        found_bytes = f"more than {expected}" if len(content) > expected else str(len(content))
+        raise MXNetError(f"MNISTIter: {what} {name!r} has {found_bytes} bytes after its header, sizes {sizes} need {expected}")
     return np.frombuffer(content, np.uint8).reshape(sizes)
+
+
+def _at_most(file: Any, limit: int) -> bytes:
+    """Read up to `limit` bytes in pieces: a hostile header may claim more than there is, compressed content be more than claimed."""
+    pieces: list[bytes] = []
+    while limit > 0 and (piece := file.read(min(limit, 1 << 24))):
+        pieces.append(piece)
+        limit -= len(piece)
+    return b"".join(pieces)
 
 
 def _part(count: int, num_parts: int, part_index: int) -> slice:
