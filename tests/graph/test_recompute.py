@@ -133,3 +133,29 @@ def test_the_environment_chooses(monkeypatch):
 def test_inference_graphs_are_left_alone():
     graph = infer(graph_of(layers(3)), {"data": (2, 64)})
     assert recompute(graph, "sublinear") is graph
+
+
+@pytest.mark.parametrize("mode", ["mirror", "sublinear"])
+def test_bound_graphs_train_the_same(mode, monkeypatch):
+    net = mx.sym.Variable("data")
+    for i in range(8):
+        net = mx.sym.Convolution(net, kernel=(3, 3), pad=(1, 1), num_filter=8, name=f"conv{i}")
+        net = mx.sym.Activation(mx.sym.BatchNorm(net, fix_gamma=False, name=f"bn{i}"), act_type="relu", name=f"act{i}")
+    net = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(net, num_hidden=4, name="fc"), name="softmax")
+    shapes = {"data": (4, 3, 12, 12), "softmax_label": (4,)}
+    results, totals = [], []
+    for asked in ("0", mode):
+        monkeypatch.setenv("WEFT_RECOMPUTE", asked)
+        executor = net.simple_bind(mx.cpu(), **shapes)
+        rng = np.random.default_rng(3)
+        for array in executor.arg_dict.values():
+            array[:] = rng.uniform(-0.4, 0.4, array.shape)
+        executor.arg_dict["softmax_label"][:] = mx.nd.array([0, 1, 2, 3])
+        for _ in range(2):
+            executor.forward_backward()
+        arrays = {**executor.grad_dict, **executor.aux_dict, **executor.output_dict}
+        results.append({name: array.asnumpy() for name, array in arrays.items() if array is not None})
+        totals.append(executor.memory_plan().total)
+    assert totals[1] < totals[0]
+    for name, value in results[0].items():
+        np.testing.assert_array_equal(value, results[1][name], err_msg=name)
