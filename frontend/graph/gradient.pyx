@@ -20,6 +20,7 @@ from ...ops import registry
 from ...ops.errors import MXNetError
 from ...ops.registry import zero_gradient
 from .builder import GraphBuilder
+from .collector import paused
 from .ir import BACKWARD
 
 #: Annotations of a forward node that its backward nodes share.
@@ -76,7 +77,8 @@ def add_gradient(Graph graph, wrt):
     """
     if not wrt:
         return graph
-    return Backward(graph, wrt).run()
+    with paused():
+        return Backward(graph, wrt).run()
 
 
 # Where a template's node takes an input from: an input, output or output gradient of the call, or a node made before.

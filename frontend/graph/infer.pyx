@@ -17,6 +17,7 @@ from .ir cimport Graph, Node
 from ...ops.array import as_dtype
 from ...ops.errors import ShapeError
 from ...ops.partial import given_shape, known
+from .collector import paused
 
 #: Numbers of dtypes in the annotation ``__dtype__``, as in MXNet's JSON.
 DTYPE_CODES = {0: "float32", 1: "float64", 2: "float16", 3: "uint8", 4: "int32", 5: "int8", 6: "int64", 7: "bool"}
@@ -346,16 +347,22 @@ def infer(Graph graph, shapes=None, dtypes=None, partial=False):
     MXNetError
         When shapes or dtypes contradict each other, naming the node, or when some stay unknown.
     """
+    check_names(graph, shapes, dtypes)
+    with paused():
+        return fill(graph, dict(shapes or {}), dict(dtypes or {}), partial)
+
+
+cdef Graph fill(Graph graph, dict shapes, dict dtypes, bint partial):
+    """Return a copy of a graph with specs."""
     cdef Graph result
     cdef Node node
     cdef Entries entries
     cdef Solver of_shapes, of_dtypes
     cdef Py_ssize_t k, first, end
-    check_names(graph, shapes, dtypes)
     result = graph.copy()
     entries = Entries(result)
-    of_shapes = solve_shapes(result, dict(shapes or {}), entries)
-    of_dtypes = solve_dtypes(result, dict(dtypes or {}), entries, True)
+    of_shapes = solve_shapes(result, shapes, entries)
+    of_dtypes = solve_dtypes(result, dtypes, entries, True)
     if not partial:
         require_all(result, of_shapes, of_dtypes)
     for node in result.nodes:

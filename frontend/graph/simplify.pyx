@@ -7,6 +7,7 @@ order of the nodes that stay is kept: the gradient pass has put backward nodes w
 from .ir cimport Graph, Node
 
 from ...ops import registry
+from .collector import paused
 from .ir import BACKWARD
 
 #: Larger constants than this (bytes) are folded only where they are no larger than what they are made of.
@@ -56,6 +57,11 @@ def simplify(Graph graph, identities=True, common=True, constants=True, dead=Tru
     >>> simplify(infer(graph, {"x": (2,)})).nodes
     [<variable x>, <Node y = exp(x)>]
     """
+    with paused():
+        return shorten(graph, identities, common, constants, dead)
+
+
+cdef Graph shorten(Graph graph, bint identities, bint common, bint constants, bint dead):
     cdef Graph result = graph.copy()
     cdef list texts = []
     if identities or common:
@@ -120,6 +126,8 @@ cdef tuple walk(Graph graph, bint identities, bint common):
     cdef set heads = set(graph.outputs)
     cdef set late = read_late(graph)
     cdef dict known = {}
+    cdef dict numbers = {}     # of parameter records, by identity; equal records have one number
+    cdef dict by_value = {}
     cdef Node node, source, other
     for i in range(len(graph.nodes)):
         node = <Node>graph.nodes[i]
@@ -145,7 +153,14 @@ cdef tuple walk(Graph graph, bint identities, bint common):
                 continue
         if common and mergeable(node, mutated):
             group = node.annotations.get("__ctx_group__") if node.annotations is not None else None
-            key = (node.op, node.attrs._values(), tuple(node.inputs), node.context, group)
+            number = numbers.get(id(node.attrs))
+            if number is None:
+                number = numbers[id(node.attrs)] = by_value.setdefault((node.op, node.attrs._values()), len(by_value))
+            key = [number, node.context, group]
+            for entry in node.inputs:
+                key.append((<Node>(<tuple>entry)[0]).id)
+                key.append((<tuple>entry)[1])
+            key = tuple(key)
             other = known.get(key)
             if other is None or (other.part != node.part and other not in late):
                 # Across the border between the parts only where the earlier one is kept until then anyway.
