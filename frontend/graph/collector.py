@@ -11,7 +11,7 @@ from typing import Any
 __all__ = ["paused"]
 
 
-class paused:  # noqa: N801 (used like a function)
+class paused:
     """Keep the collector from running inside a ``with`` block; blocks may be nested.
 
     >>> with paused():

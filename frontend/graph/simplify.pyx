@@ -217,9 +217,11 @@ cdef object same_as(Node node):
     """Return the entry that a node's first output equals, or None."""
     op = node.op
     cdef str name = op.name
-    if not node.inputs or node.controls:
+    if not node.inputs or node.controls or op.mutates:
         return None
     entry = node.inputs[0]
+    if node.specs[0] is None:
+        return None
     if entry[0].specs[entry[1]] is not node.specs[0] and entry[0].specs[entry[1]] != node.specs[0]:
         return None
     if name in IDENTITIES:
