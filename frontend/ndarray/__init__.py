@@ -7,6 +7,8 @@ looked up in the operator registry when they are first used, so importing this m
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...ops.array import NDArray as NDArray
 from ..operator import Custom as Custom
 from . import methods as _methods
@@ -17,6 +19,9 @@ from .index_keys import *  # noqa: F403
 from .serialization import load as load
 from .serialization import load_frombuffer as load_frombuffer
 from .serialization import save as save
+
+if TYPE_CHECKING:  # the operators, as editors and type checkers see them
+    from ._operators import *  # noqa: F403
 
 _methods.install()
 
