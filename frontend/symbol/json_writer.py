@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,11 +13,12 @@ __all__ = ["MXNET_VERSION", "write"]
 MXNET_VERSION = 10901
 Entry = tuple[Node, int]
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_SPECIAL = re.compile(r'["\\\x00-\x1f]')
 _LONG = 10  # lists of numbers longer than this have an item a line
 
 
 def _text(value: str) -> str:
-    if value.isalnum():
+    if _SPECIAL.search(value) is None:
         return f'"{value}"'
     out = [_ESCAPES.get(c) or (c if c >= " " else f"\\u{ord(c):04x}") for c in value]
     return '"' + "".join(out) + '"'
@@ -29,11 +31,17 @@ def _list(items: Sequence[str], indent: str, lines: bool | None = None) -> str:
     return f"[\n{indent}  {inner}\n{indent}]"
 
 
-def _dict(items: Iterable[tuple[str, str]], indent: str, lines: bool | None = None) -> str:
-    pairs = [f"{_text(key)}: {value}" for key, value in items]
-    if not (len(pairs) > 1 if lines is None else lines):
-        return "{" + ", ".join(pairs) + "}"
-    inner = f", \n{indent}  ".join(pairs)
+def _object(items: Iterable[tuple[str, str]], indent: str) -> str:
+    """Return an object, an item a line; keys are written as they are."""
+    inner = f", \n{indent}  ".join([f'"{key}": {value}' for key, value in items])
+    return "{\n" + indent + "  " + inner + "\n" + indent + "}"
+
+
+def _attributes(found: dict[str, str], indent: str) -> str:
+    items = sorted(found.items())
+    if len(items) == 1:
+        return f"{{{_text(items[0][0])}: {_text(items[0][1])}}}"
+    inner = f", \n{indent}  ".join([f"{_text(key)}: {_text(value)}" for key, value in items])
     return "{\n" + indent + "  " + inner + "\n" + indent + "}"
 
 
@@ -66,16 +74,16 @@ class _Ids:
 def _node(node: Node, ids: _Ids, indent: str) -> str:
     deeper = indent + "  "
     items = [("op", '"null"' if node.op is None else _text(node.op.name)), ("name", _text(node.name))]
-    found = sorted(node_attributes(node).items())
+    found = node_attributes(node)
     if found:
-        items.append(("attrs", _dict([(key, _text(value)) for key, value in found], deeper)))
+        items.append(("attrs", _attributes(found, deeper)))
     inputs = [ids.entry(entry, ids.versions.get((node, index), 0)) for index, entry in enumerate(node.inputs)]
     items.append(("inputs", _list(inputs, deeper)))
     if node.controls:
         items.append(("control_deps", _list([str(ids.number[other]) for other in node.controls], deeper)))
     if node.subgraphs:
         items.append(("subgraphs", _list([_graph(graph.outputs, deeper + "  ", False) for graph in node.subgraphs], deeper, True)))
-    return _dict(items, indent, True)
+    return _object(items, indent)
 
 
 def _graph(entries: Sequence[Entry], indent: str, top: bool) -> str:
@@ -93,7 +101,7 @@ def _graph(entries: Sequence[Entry], indent: str, top: bool) -> str:
     ]
     if top:
         items.append(("attrs", f'{{"mxnet_version": ["int", {MXNET_VERSION}]}}'))
-    return _dict(items, indent, True)
+    return _object(items, indent)
 
 
 def without_amp_casts(entries: Sequence[Entry]) -> list[Entry]:

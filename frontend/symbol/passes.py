@@ -111,9 +111,7 @@ def optimize_for(
     return made
 
 
-def _rearrange(
-    made: Symbol, arguments: list[str], args: dict[str, Any] | None, states: list[str], aux: dict[str, Any] | None
-) -> None:
+def _rearrange(made: Symbol, arguments: list[str], args: dict[str, Any] | None, states: list[str], aux: dict[str, Any] | None) -> None:
     """Remove the arrays that an optimized symbol does not take; statistics that are folded become arguments."""
     wanted = set(made.list_arguments())
     if args is not None and aux is not None:
