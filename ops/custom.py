@@ -22,6 +22,7 @@ class Description(Protocol):
     arguments: tuple[str, ...]
     states: tuple[str, ...]
     outputs: tuple[str, ...]
+    is_loss: bool
 
     def infer_shapes(self, shapes: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Return shapes of inputs (states too) and outputs; None where they cannot be told yet."""
@@ -119,6 +120,7 @@ operator(
     output_names=lambda attrs: attrs.description.outputs,
     mutates=_states,
     gradient=_gradient,
+    loss=lambda attrs: attrs.description.is_loss,
     uses_train=True,
     numpy=lambda attrs, ins, outs: attrs.description.forward(attrs.train, ins, outs),
     cost=lambda attrs, ins, outs: 1e6,

@@ -37,6 +37,7 @@ class Description:
         self.arguments = tuple(self.prop.list_arguments())
         self.states = tuple(self.prop.list_auxiliary_states())
         self.outputs = tuple(self.prop.list_outputs())
+        self.is_loss = not self.prop.need_top_grad_
         self._operators: dict[Any, CustomOp] = {}
 
     @property

@@ -182,6 +182,66 @@ def test_custom_operators_compute():
         values.check_gradient(custom(), given, name, states)
 
 
+class Loss(mx.operator.CustomOp):
+    def forward(self, is_train, req, in_data, out_data, aux):
+        self.assign(out_data[0], req[0], in_data[0])
+
+    def backward(self, req, out_grad, in_data, out_data, in_grad, aux):
+        self.assign(in_grad[0], req[0], out_data[0] - in_data[1])
+
+
+@mx.operator.register("tests_loss")
+class LossProp(mx.operator.CustomOpProp):
+    def __init__(self):
+        super().__init__(need_top_grad=False)
+
+    def list_arguments(self):
+        return ["data", "label"]
+
+    def infer_shape(self, in_shape):
+        return [in_shape[0], in_shape[0]], [in_shape[0]], []
+
+    def create_operator(self, ctx, shapes, dtypes):
+        return Loss()
+
+
+def test_custom_losses_need_no_head_gradient():
+    net = s.Custom(s.FullyConnected(s.var("x"), num_hidden=2, no_bias=True, name="fc"), op_type="tests_loss", name="loss")
+    executor = net.simple_bind(mx.cpu(), x=(3, 4))
+    given = values.random({name: array.shape for name, array in executor.arg_dict.items()}, seed=6)
+    executor.forward(is_train=True, **{name: mx.nd.array(value) for name, value in given.items()})
+    executor.backward()
+    out = given["x"] @ given["fc_weight"].T
+    np.testing.assert_allclose(executor.grad_dict["fc_weight"].asnumpy(), (out - given["loss_label"]).T @ given["x"], rtol=1e-4)
+
+
+def test_what_a_custom_operator_raises_is_said():
+    @mx.operator.register("tests_raises")
+    class Prop(mx.operator.CustomOpProp):
+        def create_operator(self, ctx, shapes, dtypes):
+            raise RuntimeError("no weights today")
+
+    net = s.Custom(s.var("x"), op_type="tests_raises", name="c")
+    executor = net.bind(mx.cpu(), {"x": mx.nd.ones((2,))})
+    with pytest.raises(mx.MXNetError, match="no weights today"):
+        executor.forward()[0].asnumpy()
+
+
+def test_control_flow_runs_in_executors():
+    given = values.random(SHAPES, seed=8)
+    arrays = {name: mx.nd.array(value) for name, value in given.items()}
+    grads = {name: mx.nd.zeros(value.shape) for name, value in given.items()}
+    executor = loop().bind(mx.cpu(), arrays, args_grad=grads)
+    for _ in range(3):
+        outputs = executor.forward(is_train=True)
+        executor.backward([mx.nd.ones(out.shape) for out in outputs])
+    expected, expected_grads = values.forward_backward(loop(), given, list(SHAPES), train=True)
+    for out, want in zip(outputs, expected):
+        np.testing.assert_array_equal(out.asnumpy(), want)
+    for name, want in zip(SHAPES, expected_grads):
+        np.testing.assert_array_equal(grads[name].asnumpy(), want)
+
+
 def test_custom_operators_check_their_arguments():
     x = s.var("x")
     with pytest.raises(TypeError, match="op_type is missing"):
