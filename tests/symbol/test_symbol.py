@@ -181,3 +181,29 @@ def test_bad_binding_names_the_argument():
     twice = s.Group([s.var("x"), s.exp(s.var("x"))])
     with pytest.raises(mx.MXNetError, match="x"):
         twice.simple_bind(mx.cpu(), x=(2,))
+
+
+def test_checks_of_symbols():
+    np.random.seed(5)
+    x, y = s.var("x"), s.var("y")
+    net = s.exp(x) * y
+    a, b = np.random.rand(2, 3), np.random.rand(2, 3)
+    check = mx.test_utils
+    check.check_numeric_gradient(net, [a, b])
+    check.check_numeric_gradient(net, {"x": a, "y": b}, grad_nodes={"x": "add", "y": "null"})
+    check.check_symbolic_forward(net, [a, b], [np.exp(a) * b])
+    head = np.random.rand(2, 3)
+    check.check_symbolic_backward(net, [a, b], [head], {"x": np.exp(a) * b * head, "y": np.exp(a) * head})
+    check.check_symbolic_backward(net, [a, b], [head], [np.exp(a) * b * head, np.exp(a) * head], grad_req={"x": "add", "y": "write"})
+    np.testing.assert_allclose(check.simple_forward(net, x=a, y=b), np.exp(a) * b, rtol=1e-5)
+    assert check.check_speed(net, {"x": a, "y": b}, N=2) > 0
+    assert check.check_speed(net, N=2, typ="forward", x=(2, 3), y=(2, 3)) > 0
+    with pytest.raises(AssertionError):
+        check.check_symbolic_forward(net, [a, b], [np.exp(a) + b])
+    with pytest.raises(AssertionError):
+        check.check_symbolic_backward(net, [a, b], [head], {"x": head})
+    states = s.BatchNorm(x, fix_gamma=False, name="b")
+    given = {"x": np.random.rand(4, 3), "b_gamma": np.ones(3), "b_beta": np.zeros(3)}
+    check.check_numeric_gradient(
+        states, given, {"b_moving_mean": np.zeros(3), "b_moving_var": np.ones(3)}, numeric_eps=1e-2, rtol=0.05, atol=0.01
+    )
