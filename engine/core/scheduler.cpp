@@ -26,65 +26,85 @@ struct LaterFirst {
 };
 
 // Ready tasks by priority, then push order. Most become ready in push order with priority 0: those
-// form a list; the rest a heap. The next task is the better one of the two heads.
+// stand in a ring, so that neither putting nor taking one touches another; the rest in a heap. The next
+// task is the better one of the two heads.
 class ReadyQueue {
  public:
   void put(Task* task) {
     cost_ns_ += task->cost_ns;
-    ++size_;
-    if (task->priority == 0 && (!tail_ || tail_->sequence < task->sequence)) {
-      task->next = nullptr;
-      (tail_ ? tail_->next : head_) = task;
-      tail_ = task;
+    size_.store(size() + 1, std::memory_order_seq_cst);
+    if (task->priority == 0 && (head_ == tail_ || last_sequence_ < task->sequence)) {
+      if (tail_ - head_ > mask_) grow();
+      ring_[tail_++ & mask_] = task;
+      last_sequence_ = task->sequence;
     } else {
       heap_.push(task);
     }
   }
   // The task whose turn it is, or nullptr.
   Task* first() const {
-    if (!size_) return nullptr;
-    return head_ && (heap_.empty() || LaterFirst()(heap_.top(), head_)) ? head_ : heap_.top();
+    if (!size()) return nullptr;
+    if (head_ == tail_) return heap_.top();
+    Task* task = at(head_);
+    return heap_.empty() || LaterFirst()(heap_.top(), task) ? task : heap_.top();
   }
   Task* take() {
     Task* task = first();
     if (!task) return nullptr;
-    if (task == head_) {
-      head_ = task->next;
-      if (!head_) tail_ = nullptr;
+    if (head_ != tail_ && task == at(head_)) {
+      ++head_;
+      // The pushing thread wrote the tasks: fetch the next ones while this one runs.
+      if (tail_ - head_ > 1) prefetch(at(head_ + 1));
     } else {
       heap_.pop();
     }
-    --size_;
-    cost_ns_ = size_ ? cost_ns_ - task->cost_ns : 0;
+    size_.store(size() - 1, std::memory_order_seq_cst);
+    cost_ns_ = size() ? cost_ns_ - task->cost_ns : 0;
     return task;
   }
-  size_t size() const { return size_; }
+  uint32_t size() const { return size_.load(std::memory_order_seq_cst); }  // without the lock too
   double cost_ns() const { return cost_ns_; }
 
  private:
-  Task* head_ = nullptr;
-  Task* tail_ = nullptr;
-  std::priority_queue<Task*, std::vector<Task*>, LaterFirst> heap_;
-  size_t size_ = 0;
+  Task* at(size_t place) const { return ring_[place & mask_]; }
+  static void prefetch(const Task* task) {
+    const char* line = reinterpret_cast<const char*>(task);
+    for (int i = 0; i < 4; ++i) __builtin_prefetch(line + 64 * i, 1);
+  }
+  void grow() {
+    uint32_t mask = 2 * mask_ + 1;
+    Task** wider = new Task*[mask + 1];
+    for (size_t place = head_; place != tail_; ++place) wider[place & mask] = at(place);
+    delete[] ring_;
+    ring_ = wider;
+    mask_ = mask;
+  }
+
+  // One cache line together with the lock: it travels between the pushing thread and a worker for every task.
+  size_t head_ = 0, tail_ = 0;
+  uint64_t last_sequence_ = 0;
+  Task** ring_ = new Task*[256];
+  uint32_t mask_ = 255;  // of the ring's size, a power of two
+  std::atomic<uint32_t> size_{0};
   double cost_ns_ = 0;
+  std::priority_queue<Task*, std::vector<Task*>, LaterFirst> heap_;
 };
 
 // A second worker is woken only for work worth the switch.
 constexpr double kWakeCostNs = 20000;
 
+// What the pushing thread, the workers and the sleepers write stands in lines of its own.
 struct Scheduler {
-  SpinLock queue_lock;
+  alignas(64) SpinLock queue_lock;
   ReadyQueue ready;
   // Tasks in Python wait apart: while one of them waits for the GIL, the next would only wait behind
   // it, or get it first and overtake.
-  ReadyQueue ready_python;
-  std::atomic<size_t> ready_count{0};
-  std::atomic<size_t> ready_python_count{0};
+  alignas(64) ReadyQueue ready_python;
   std::atomic<int> gil_waiting{0};
 
-  std::mutex sleep_lock;
+  alignas(64) std::mutex sleep_lock;
   std::condition_variable sleep_signal;
-  std::atomic<int> sleepers{0};
+  alignas(64) std::atomic<int> sleepers{0};
   std::atomic<int> cores_in_use{0};
   std::atomic<int> spinning{0};
   std::atomic<int> blocked{0};
@@ -116,16 +136,10 @@ void wake_worker() {
   s->sleep_signal.notify_one();
 }
 
-void count_ready() {  // queue locked
-  Scheduler* s = scheduler;
-  s->ready_count.store(s->ready.size(), std::memory_order_seq_cst);
-  s->ready_python_count.store(s->ready_python.size(), std::memory_order_seq_cst);
-}
-
 bool tasks_waiting() {
   Scheduler* s = scheduler;
-  return s->ready_count.load(std::memory_order_seq_cst) > 0 ||
-         (s->ready_python_count.load(std::memory_order_seq_cst) > 0 &&
+  return s->ready.size() > 0 ||
+         (s->ready_python.size() > 0 &&
           s->gil_waiting.load(std::memory_order_seq_cst) == 0);
 }
 
@@ -137,21 +151,19 @@ Task* take_ready() {
   Task* python = s->gil_waiting.load(std::memory_order_seq_cst) ? nullptr : s->ready_python.first();
   bool take_python = python && (!native || LaterFirst()(native, python));
   Task* task = (take_python ? s->ready_python : s->ready).take();
-  count_ready();
   return task;
 }
 
 // The next task if the waiting thread may run it.
 Task* take_ready_for(const Awaited& awaited) {
   Scheduler* s = scheduler;
-  if (s->ready_count.load(std::memory_order_seq_cst) == 0) return nullptr;
+  if (s->ready.size() == 0) return nullptr;
   SpinGuard guard(s->queue_lock);
   Task* task = s->ready.first();
   if (!task || task->cost_ns > awaited.most_cost_ns(task)) return nullptr;
   for (int i = 0; i < task->n_deps; ++i)  // it would wait for a stream
     if (task->deps[i].var->events.load(std::memory_order_relaxed)) return nullptr;
   s->ready.take();
-  count_ready();
   return task;
 }
 
@@ -171,8 +183,9 @@ bool work_waiting() {
   return tasks_waiting() || parallel_work_waiting();
 }
 
-// Runs a task and passes on what it made ready.
-void run(Task* task) {
+// Runs a task and passes on what it made ready, but for the one task that the thread may go on with: where nothing else
+// is ready, and it runs anywhere, the queue would only send it back.
+Task* run(Task* task) {
   Scheduler* s = scheduler;
   bool is_long = task->cost_ns > kWakeCostNs;
   if (is_long) {
@@ -182,7 +195,13 @@ void run(Task* task) {
   ReadyList ready;
   execute(task, &ready);
   if (is_long) s->long_running.fetch_sub(1, std::memory_order_relaxed);
+  Task* next = ready.head;
+  if (next && !next->next && !next->device && !(next->flags & (kTaskInstant | kTaskNeedsGil)) && !tasks_waiting()) {
+    trace(Event::kReady, next->name, next->sequence);
+    return next;
+  }
   hand_on(&ready);
+  return nullptr;
 }
 
 // Runs tasks, and pieces of others' parallel loops, until there is nothing to do.
@@ -190,11 +209,13 @@ void work() {
   Scheduler* s = scheduler;
   for (;;) {
     if (!work_waiting() || !take_core()) return;
-    while (Task* task = take_ready()) {
-      run(task);
+    Task* next = nullptr;
+    while (Task* task = next ? next : take_ready()) {
+      next = run(task);
       // A thread that came back from blocking may have made us one too many.
       if (s->cores_in_use.load(std::memory_order_relaxed) > s->cores) break;
     }
+    if (next) enqueue_ready(next);
     join_parallel_work();
     return_core();
   }
@@ -247,8 +268,7 @@ void enqueue_ready(Task* task) {
   {
     SpinGuard guard(s->queue_lock);
     ((task->flags & kTaskNeedsGil) ? s->ready_python : s->ready).put(task);
-    count_ready();
-    wake = s->cores_in_use.load(std::memory_order_relaxed) == 0 ||
+      wake = s->cores_in_use.load(std::memory_order_relaxed) == 0 ||
            s->long_running.load(std::memory_order_relaxed) > 0 ||
            s->ready.cost_ns() + s->ready_python.cost_ns() > kWakeCostNs;
   }
@@ -269,7 +289,7 @@ void help_while_waiting(const Awaited& awaited) {
     }
     is_worker = true;
     Task* task = take_ready_for(awaited);
-    if (task) run(task);
+    if (Task* next = task ? run(task) : nullptr) enqueue_ready(next);
     bool worked = task || join_parallel_work(true);
     is_worker = false;
     return_core();

@@ -44,9 +44,13 @@ constexpr size_t kSlab = 64 << 10;  // taken from the system at once
 
 struct Block {
   Block* next;
+  // of the first block of a batch in a common list
+  Block* next_batch;
+  int count;
 };
 
-struct SharedList {
+// Whole batches, so that a thread that frees and one that allocates exchange 32 blocks at the price of one.
+struct alignas(64) SharedList {
   SpinLock lock;
   Block* head = nullptr;
 };
@@ -57,27 +61,34 @@ struct ThreadCache {
   int count[kSmallClasses + 1] = {};
 
   void give_back(size_t size_class, int blocks) {
-    SharedList& shared = shared_lists[size_class];
-    SpinGuard guard(shared.lock);
-    for (; blocks > 0; --blocks) {
-      Block* block = head[size_class];
-      head[size_class] = block->next;
-      --count[size_class];
-      block->next = shared.head;
-      shared.head = block;
+    while (blocks > 0) {
+      Block* batch = head[size_class];
+      Block* last = batch;
+      int taken = 1;
+      for (; taken < kBatch && taken < blocks; ++taken) last = last->next;
+      head[size_class] = last->next;
+      last->next = nullptr;
+      count[size_class] -= taken;
+      blocks -= taken;
+      batch->count = taken;
+      SharedList& shared = shared_lists[size_class];
+      SpinGuard guard(shared.lock);
+      batch->next_batch = shared.head;
+      shared.head = batch;
     }
   }
+  // The thread has no block left.
   bool refill(size_t size_class) {
     SharedList& shared = shared_lists[size_class];
     {
       SpinGuard guard(shared.lock);
-      while (shared.head && count[size_class] < kBatch) {
-        Block* block = shared.head;
-        shared.head = block->next;
-        put(size_class, block);
+      if (Block* batch = shared.head) {
+        shared.head = batch->next_batch;
+        head[size_class] = batch;
+        count[size_class] = batch->count;
+        return true;
       }
     }
-    if (head[size_class]) return true;
     char* slab = static_cast<char*>(std::aligned_alloc(kSmallStep, kSlab));
     if (!slab) return false;
     size_t step = size_class * kSmallStep;
@@ -146,9 +157,11 @@ void small_free(void* memory, size_t bytes) {
   if (__builtin_expect(!cache, 0)) {
     cache = begin_thread_cache();
     if (!cache) {
+      block->next = nullptr;
+      block->count = 1;
       SharedList& shared = shared_lists[size_class];
       SpinGuard guard(shared.lock);
-      block->next = shared.head;
+      block->next_batch = shared.head;
       shared.head = block;
       return;
     }

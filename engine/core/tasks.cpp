@@ -9,12 +9,13 @@
 
 namespace weft {
 
-std::atomic<int64_t> pending_tasks{0};
+// In lines of their own: workers count off what the pushing thread counts up.
+alignas(64) std::atomic<int64_t> pending_tasks{0};
 std::atomic<int64_t> pending_bytes{0};
 
 namespace {
 
-SpinLock push_lock;  // appends of one task to its variables' queues are one step
+alignas(64) SpinLock push_lock;  // appends of one task to its variables' queues are one step
 std::atomic<uint64_t> sequence{0};
 
 // `failure` is what the task leaves in the variables it was to write; a wait leaves them alone.
@@ -121,7 +122,8 @@ void execute(Task* task, ReadyList* ready) {
     cleanup(argument);
     return;
   }
-  for (int i = 0; i < task->n_deps; ++i) host_wait(task->deps[i].var, task->deps[i].write, -1);
+  for (int i = 0; i < task->n_deps; ++i)
+    if (task->deps[i].var->events.load(std::memory_order_acquire)) host_wait(task->deps[i].var, task->deps[i].write, -1);
   finish(task, run_unless_failed(task), ready);
 }
 

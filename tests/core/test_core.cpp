@@ -253,6 +253,29 @@ void test_priorities() {
   CHECK((order == std::vector<int>{6, 1, 4, 0, 2, 5, 3, 7}));
 }
 
+// More ready tasks than the queue has room for at first, while it stands in the middle of its ring.
+void test_many_ready() {
+  set_core_count(1);
+  for (int round = 0; round < 3; ++round) {
+    std::vector<int> order;
+    std::atomic<bool> gate{false};
+    std::vector<Noted> notes(3001, Noted{&order, 0, nullptr});
+    notes[0] = Noted{nullptr, -1, &gate};
+    for (int i = 0; i <= 3000; ++i) {
+      notes[size_t(i)].number = i;
+      TaskSpec spec;
+      spec.run = note;
+      spec.argument = &notes[size_t(i)];
+      spec.flags = kTaskQueue;
+      push(spec);
+    }
+    gate.store(true);
+    wait_everything();
+    CHECK(order.size() == 3000);
+    for (size_t i = 0; i < order.size(); ++i) CHECK(order[i] == int(i) + 1);
+  }
+}
+
 // --- several pushing threads --------------------------------------------------------------------
 
 int increment(void* argument, TaskContext*) {
@@ -518,6 +541,7 @@ int main(int argc, char** argv) {
   test_every_small_program(3, scale > 1 ? 1 : 7);
   test_every_small_program(4, scale > 1 ? 13 : 997);
   test_priorities();
+  test_many_ready();
   test_many_pushers(scale);
   test_nested_waits();
   test_waiting_threads_work();
