@@ -75,7 +75,7 @@ class _Loops:
 
 
 def _mutated(graph: Graph) -> set[Entry]:
-    found = set()
+    found: set[Entry] = set()
     for node in graph.nodes:
         if node.op is not None and node.op.mutates:
             found.update(node.inputs[index] for index in node.op.mutated_inputs(node.attrs))
@@ -159,7 +159,8 @@ def _fuse(group: list[Node], read_outside: set[Entry], moved: dict[Entry, Entry]
         for entry in node.inputs:
             if entry[0] not in members:
                 inputs.setdefault(entry, len(inputs))
-    steps, numbers = [], []
+    steps: list[list[Any]] = []
+    numbers: list[float] = []
     for node in group:
         operands = [len(inputs) + members[source] if source in members else inputs[source, index] for source, index in node.inputs]
         values = {name: text for name, text in node.op.format_attrs(node.attrs).items() if name not in node.op.dynamic_params}
@@ -215,7 +216,7 @@ def _ordered(nodes: list[Node]) -> list[Node]:
 
 
 def _users_of_mutated(nodes: Iterable[Node], place: dict[Node, int]) -> dict[Entry, list[int]]:
-    mutated = set()
+    mutated: set[Entry] = set()
     for node in nodes:
         if node.op is not None and node.op.mutates:
             mutated.update(node.inputs[index] for index in node.op.mutated_inputs(node.attrs))

@@ -9,12 +9,13 @@
 
 #include "engine/core/engine.hpp"
 #include "ops/cpu/elementwise.hpp"
+#include "ops/cpu/fused_chain.hpp"
 #include "ops/cpu/stream.hpp"
 
 namespace weft {
 namespace {
 
-constexpr int kMaxOperands = 8;          // of a step, its result included
+constexpr int kMaxOperands = 8;          // of a step, its result included; a chain has kChainOperands and the result
 constexpr int64_t kCacheBytes = 24 * 1024;  // what the buffers of a piece may take together
 constexpr int64_t kFewest = 256, kMost = 2048;  // elements in a piece
 constexpr double kPieceNs = 20000;       // work worth handing to another core
@@ -65,6 +66,7 @@ struct Fused : Kernel {
   std::vector<Step> steps;
   std::vector<int> outputs;
   std::vector<Scalar> scalars;
+  std::vector<std::unique_ptr<Chain>> chains;
   int64_t size, piece, grain;
   int64_t slot;        // bytes of a buffer
   int buffers;
@@ -156,8 +158,8 @@ class Piece {
   }
 
   void run_step(const Step& step, intptr_t n) const {
-    char* pointers[kMaxOperands];
-    intptr_t steps[kMaxOperands];
+    char* pointers[kChainOperands + 1];
+    intptr_t steps[kChainOperands + 1];
     const int count = static_cast<int>(step.operands.size());
     for (int j = 0; j < count; ++j) {
       const Operand& operand = step.operands[j];
@@ -315,10 +317,107 @@ void assign_buffers(Fused* kernel) {
   }
 }
 
+// Whether a step may be in a chain: its code there, -1 if not. `running` is the place of the running value.
+int code_in_chain(const FusedStep& step, size_t running) {
+  if (step.type != DType::kFloat32 || step.compute != DType::kFloat32 || step.dynamic_parameters >= 0) return -1;
+  if (step.operands.empty() || step.operands.size() > 2) return -1;
+  for (const FusedOperand& operand : step.operands)
+    if (operand.type != DType::kFloat32 || operand.compute != DType::kFloat32) return -1;
+  return chain_code(step.loop, running == 1);
+}
+
+// Where step `k` reads the result of step `last` and nobody else does, as its only reading of it; -1: nowhere.
+int running_operand(const FusedSpec& spec, const std::vector<int>& readers, int last, int k) {
+  if (readers[last] != 1) return -1;
+  const std::vector<FusedOperand>& operands = spec.steps[k].operands;
+  for (size_t j = 0; j < operands.size(); ++j)
+    if (operands[j].kind == FusedOperand::kResult && operands[j].index == last) return static_cast<int>(j);
+  return -1;
+}
+
+void append(const FusedStep& step, int running, FusedStep* joined, Chain* chain) {
+  ChainOp op{};
+  op.code = code_in_chain(step, static_cast<size_t>(running));
+  if (step.operands.size() == 2) {
+    op.operand = static_cast<int>(joined->operands.size());
+    joined->operands.push_back(step.operands[1 - running]);
+  }
+  if (step.parameters.size() == 2) {
+    op.low = static_cast<float>(step.parameters[0]);
+    op.high = static_cast<float>(step.parameters[1]);
+  }
+  chain->ops[chain->count++] = op;
+}
+
+// Joins runs of cheap steps into steps that keep the value between them in registers.
+FusedSpec with_chains(const FusedSpec& spec, std::vector<std::unique_ptr<Chain>>* chains) {
+  const int n = static_cast<int>(spec.steps.size());
+  std::vector<int> readers(n, 0), next(n, -1), place(n, -1);
+  std::vector<bool> follows(n, false);
+  for (const FusedStep& step : spec.steps)
+    for (const FusedOperand& operand : step.operands)
+      if (operand.kind == FusedOperand::kResult) ++readers[operand.index];
+  for (int output : spec.outputs) readers[output] += 2;  // is wanted itself
+  for (int k = 0; k < n; ++k)
+    for (const FusedOperand& operand : spec.steps[k].operands) {
+      if (operand.kind != FusedOperand::kResult || follows[k] || next[operand.index] >= 0) continue;
+      const int running = running_operand(spec, readers, operand.index, k);
+      if (running < 0 || code_in_chain(spec.steps[k], static_cast<size_t>(running)) < 0) continue;
+      if (code_in_chain(spec.steps[operand.index], 0) < 0) continue;
+      next[operand.index] = k;
+      follows[k] = true;
+    }
+  // A run stands where its last step stood: what its steps read was made before.
+  std::vector<std::vector<int>> runs(n);
+  for (int k = 0; k < n; ++k) {
+    if (follows[k] && place[k] < 0) continue;
+    if (place[k] >= 0) continue;
+    std::vector<int> run{k};
+    while (next[run.back()] >= 0 && run.size() < kChainOps) run.push_back(next[run.back()]);
+    if (next[run.back()] >= 0) follows[next[run.back()]] = false;  // a longer run goes on in another chain
+    for (int member : run) place[member] = run.back();
+    runs[run.back()] = std::move(run);
+  }
+  FusedSpec made;
+  made.shape = spec.shape;
+  made.inputs = spec.inputs;
+  std::vector<int> moved(n, -1);
+  for (int k = 0; k < n; ++k) {
+    if (runs[k].empty()) continue;
+    FusedStep step;
+    if (runs[k].size() == 1) {
+      step = spec.steps[k];
+    } else {
+      chains->emplace_back(new Chain{});
+      Chain* chain = chains->back().get();
+      step.type = step.compute = DType::kFloat32;
+      step.operands.push_back(spec.steps[runs[k][0]].operands[0]);
+      for (size_t j = 0; j < runs[k].size(); ++j) {
+        const int member = runs[k][j];
+        append(spec.steps[member], j ? running_operand(spec, readers, runs[k][j - 1], member) : 0, &step, chain);
+      }
+      chain->operands = static_cast<int>(step.operands.size());
+      step.loop = chain_loop(false);
+      step.stream_loop = chain_loop(true);
+      step.data = chain;
+      step.ns = 0.05 * chain->count;
+    }
+    for (FusedOperand& operand : step.operands)
+      if (operand.kind == FusedOperand::kResult) operand.index = moved[operand.index];
+    moved[k] = static_cast<int>(made.steps.size());
+    made.steps.push_back(std::move(step));
+  }
+  for (int output : spec.outputs) made.outputs.push_back(moved[output]);
+  return made;
+}
+
 }  // namespace
 
-Kernel* make_fused(const FusedSpec& spec) {
+Kernel* make_fused(const FusedSpec& wanted) {
+  for (const FusedStep& step : wanted.steps)
+    if (step.operands.size() + 1 > kMaxOperands || !step.loop) return nullptr;
   std::unique_ptr<Fused> kernel(new Fused(run_fused));
+  const FusedSpec spec = with_chains(wanted, &kernel->chains);
   kernel->size = 1;
   for (int64_t extent : spec.shape) kernel->size *= extent;
   kernel->buffers = 0;
@@ -339,7 +438,6 @@ Kernel* make_fused(const FusedSpec& spec) {
     kernel->inputs.push_back(std::move(input));
   }
   for (const FusedStep& from : spec.steps) {
-    if (from.operands.size() + 1 > kMaxOperands || !from.loop) return nullptr;
     Step step{};
     step.loop = from.loop;
     step.parameters = from.parameters;

@@ -197,3 +197,33 @@ def test_malformed(text):
 def test_unknown_operator():
     with pytest.raises(MXNetError, match="no operator named 'no_such'"):
         parse('{"steps": [["no_such", {}, [0]]], "outputs": [1]}')
+
+
+CHAIN = ("elemwise_add", "elemwise_sub", "elemwise_mul", "elemwise_div", "_maximum", "_minimum", "_backward_relu", "_plus_scalar",
+         "_minus_scalar", "_rminus_scalar", "_mul_scalar", "_div_scalar", "_rdiv_scalar", "_maximum_scalar", "_minimum_scalar",
+         "relu", "abs", "negative", "square", "clip")  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 200, 5000, (1 << 22) + 77])
+@pytest.mark.parametrize("seed", range(4))
+def test_chains_in_registers(size, seed):
+    rng, nprng = random.Random(seed), np.random.default_rng(seed)
+    arrays = [nprng.normal(size=size).astype("float32") for _ in range(3)]
+    special = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-42]
+    for array in arrays:
+        array.flat[nprng.integers(0, size, 6)] = special
+    steps, numbers = [], []
+    count = 60 if size < 10000 else 12  # longer than one chain
+    for k in range(count):
+        name, running = rng.choice(CHAIN), 2 + len(steps) if steps else 0
+        op = registry.get(name)
+        operands = [running] if len(op.inputs) == 1 else rng.sample([running, rng.choice([0, 1, 2])], 2)
+        if k % 17 == 9:
+            operands[0] = rng.randrange(3, 3 + len(steps)) if len(steps) > 3 else 0  # an older result
+        numbers += [rng.choice([0.5, 2.0, -1.5])] * len(op.dynamic_params)
+        steps.append([name, {"a_min": -2.0, "a_max": 2.5} if name == "clip" else {}, operands])
+    expected = one_by_one(steps, numbers, arrays)
+    outputs = sorted({3 + len(steps) // 2, 2 + len(steps)})
+    got = call(format_expression(steps, outputs), numbers, [mx.nd.array(array) for array in arrays])
+    for result, index in zip(got, outputs):
+        same_bits(result.asnumpy(), expected[index].asnumpy())
