@@ -21,6 +21,8 @@ typedef int VI __attribute__((vector_size(32)));
 typedef float Unaligned __attribute__((vector_size(32), aligned(4), may_alias));
 
 #define WEFT_LOAD(p) (*reinterpret_cast<const Unaligned*>(p))
+// Not 0 + v: that would lose the sign of -0.
+#define WEFT_SPLAT(v) (V{v, v, v, v, v, v, v, v})
 #define WEFT_EIGHT(S) S(0) S(1) S(2) S(3) S(4) S(5) S(6) S(7)
 #define WEFT_CHAIN1(name, expression)                       \
   case 2 * ChainCode::name:                                 \
@@ -38,7 +40,7 @@ typedef float Unaligned __attribute__((vector_size(32), aligned(4), may_alias));
 // a: the running value, b: the operand, a number or an array.
 #define WEFT_CHAIN2(name, expression)                                   \
   case 2 * ChainCode::name: {                                           \
-    const V b = V{} + *p;                                               \
+    const V b = WEFT_SPLAT(*p);                                               \
     { const V a = v0; v0 = (expression); }                              \
     { const V a = v1; v1 = (expression); }                              \
     { const V a = v2; v2 = (expression); }                              \
@@ -76,7 +78,7 @@ template <bool kStream>
 void block(const Chain& chain, const int* codes, const float* const* operands, bool whole, intptr_t at, float* out) {
   const V zero = V{};
   const float* x = operands[0] + (whole ? at : 0);
-#define WEFT_FIRST(i) V v##i = whole ? V(WEFT_LOAD(x + (i) * 8)) : zero + *x;
+#define WEFT_FIRST(i) V v##i = whole ? V(WEFT_LOAD(x + (i) * 8)) : WEFT_SPLAT(*x);
   WEFT_EIGHT(WEFT_FIRST)
   for (int k = 0; k < chain.count; ++k) {
     const ChainOp& op = chain.ops[k];
@@ -94,14 +96,14 @@ void block(const Chain& chain, const int* codes, const float* const* operands, b
       WEFT_CHAIN2(kMinimum, ((a < b) | (a != a)) ? a : b)
       WEFT_CHAIN2(kMinimumOf, ((b < a) | (b != b)) ? b : a)
       WEFT_CHAIN2(kReluGrad, (b > zero) ? a : ((b == b) ? zero : b))
-      WEFT_CHAIN2(kStepGrad, a * ((b > zero) ? zero + 1.0f : zero))
+      WEFT_CHAIN2(kStepGrad, a * ((b > zero) ? WEFT_SPLAT(1.0f) : zero))
       WEFT_CHAIN1(kRelu, (a < zero) ? zero : a)
       WEFT_CHAIN1(kAbs, V(VI(a) & 0x7fffffff))
       WEFT_CHAIN1(kNegative, -a)
       WEFT_CHAIN1(kSquare, a * a)
       case 2 * ChainCode::kClip:
       case 2 * ChainCode::kClip + 1: {
-        const V low = zero + op.low, high = zero + op.high;
+        const V low = WEFT_SPLAT(op.low), high = WEFT_SPLAT(op.high);
 #define WEFT_CLIP(i) v##i = (v##i < low) ? low : ((v##i > high) ? high : v##i);
         WEFT_EIGHT(WEFT_CLIP)
         break;
@@ -129,9 +131,10 @@ template <bool kStream> void run(char** args, const intptr_t* dimensions, const 
     for (; i + kBlock <= n; i += kBlock) block<false>(chain, codes, operands, whole, i, out + i);
   if (i == n) return;
   // The rest, in buffers of a whole block.
-  float rest[kChainOperands][kBlock] = {}, result[kBlock];
+  float rest[kChainOperands][kBlock], result[kBlock];
   for (int j = 0; j < chain.operands; ++j) {
     if (!steps[j]) continue;
+    std::memset(rest[j], 0, sizeof rest[j]);
     std::memcpy(rest[j], operands[j] + i, (n - i) * sizeof(float));
     operands[j] = rest[j];
   }

@@ -220,7 +220,7 @@ def test_chains_in_registers(size, seed):
         operands = [running] if len(op.inputs) == 1 else rng.sample([running, rng.choice([0, 1, 2])], 2)
         if k % 17 == 9:
             operands[0] = rng.randrange(3, 3 + len(steps)) if len(steps) > 3 else 0  # an older result
-        numbers += [rng.choice([0.5, 2.0, -1.5])] * len(op.dynamic_params)
+        numbers += [rng.choice([0.5, 2.0, -1.5, -0.0])] * len(op.dynamic_params)
         steps.append([name, {"a_min": -2.0, "a_max": 2.5} if name == "clip" else {}, operands])
     expected = one_by_one(steps, numbers, arrays)
     outputs = sorted({3 + len(steps) // 2, 2 + len(steps)})
