@@ -35,8 +35,7 @@ def module_runner(name, mx):
     module.init_params(mx.init.Xavier())
     module.init_optimizer(optimizer="sgd", optimizer_params={"learning_rate": RATE, "momentum": MOMENTUM})
     rng = np.random.default_rng(0)
-    whole = name.startswith("LSTM")
-    arrays = [mx.nd.array(rng.integers(0, 10, shape) if whole and k == "data" else rng.random(shape)) for k, shape in data]
+    arrays = [mx.nd.array(rng.random(shape)) for _, shape in data]
     batch = mx.io.DataBatch(arrays, [mx.nd.array(rng.integers(0, 10, shape)) for _, shape in labels])
 
     # For inference a module of its own, bound for nothing else, as `Module.predict` is used.
@@ -52,6 +51,37 @@ def module_runner(name, mx):
             else:
                 reader.forward(batch, is_train=False)
                 reader.get_outputs()[0].wait_to_read()
+        mx.nd.waitall()
+
+    return run
+
+
+def executor_runner(name, mx):
+    """Do as module_runner with a bound executor: Module wants one batch size, and the LSTM has a label for each step."""
+    from nets import NETS
+
+    symbol, shapes = NETS[name](mx, batch=SIZES[name][0])
+    rng = np.random.default_rng(0)
+    needs = {key: "null" if key in shapes else "write" for key in symbol.list_arguments()}
+    trained = symbol.simple_bind(mx.cpu(), grad_req=needs, **shapes)
+    reader = symbol.simple_bind(mx.cpu(), grad_req="null", **shapes)
+    for executor in (trained, reader):
+        for key, array in executor.arg_dict.items():
+            values = rng.integers(0, 10, array.shape) if key in ("data", "softmax_label") else rng.uniform(-0.1, 0.1, array.shape)
+            array[:] = mx.nd.array(values)
+    momenta = {key: mx.nd.zeros(array.shape) for key, array in trained.grad_dict.items() if array is not None}
+
+    def run(kind, steps):
+        for _ in range(steps):
+            if kind == TRAIN:
+                trained.forward(is_train=True)
+                trained.backward()
+                for key, momentum in momenta.items():
+                    weight = trained.arg_dict[key]
+                    mx.nd.sgd_mom_update(weight, trained.grad_dict[key], momentum, lr=RATE, momentum=MOMENTUM, out=weight)
+            else:
+                reader.forward(is_train=False)
+                reader.outputs[0].wait_to_read()
         mx.nd.waitall()
 
     return run
@@ -146,7 +176,7 @@ def make_runner(side, name):
         import mxnet as mx
     else:
         import weft as mx
-    return module_runner(name, mx)
+    return executor_runner(name, mx) if name.startswith("LSTM") else module_runner(name, mx)
 
 
 def answer_with(side, name):
