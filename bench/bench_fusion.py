@@ -1,6 +1,6 @@
 """A chain of ten element-wise operators over 16M floats: fused, beside one operator and the ten one after the other.
 
-    python bench/bench_fusion.py
+python bench/bench_fusion.py
 """
 
 from __future__ import annotations
