@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import random
 
 import pytest
 
@@ -195,3 +196,64 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
             mx.sym.load_json(wrong)
         with pytest.raises(TypeError):
             net.save(wrong)
+
+
+def mutated(value, rng, values):
+    """Return JSON with about one part exchanged for something else."""
+    if rng.random() < 0.03:
+        return rng.choice(values)
+    if isinstance(value, dict):
+        items = [(key, mutated(item, rng, values)) for key, item in value.items() if rng.random() > 0.01]
+        return dict(items)
+    if isinstance(value, list):
+        made = [mutated(item, rng, values) for item in value if rng.random() > 0.01]
+        return made + made[:1] if rng.random() < 0.01 else made
+    return value
+
+
+def test_damaged_files_raise_nothing_else():
+    x, h = mx.sym.var("x"), mx.sym.var("h")
+    outputs, _ = mx.sym.contrib.foreach(lambda d, t: (mx.sym.FullyConnected(d, num_hidden=2, name="fc"), t + 1), x, h)
+    net = mx.sym.BatchNorm(mx.sym.Concat(outputs, mx.sym.Reshape(x, shape=(2, -1)), dim=1), name="bn")
+    whole = json.loads(mx.sym.Group([net, mx.sym.split(x, num_outputs=3)]).tojson())
+    rng = random.Random(11)
+    values = [
+        None,
+        True,
+        -1,
+        0,
+        1,
+        3,
+        10**20,
+        1.5,
+        "",
+        "x",
+        "null",
+        "(1, 2)",
+        "(",
+        "None",
+        "-5",
+        "1e400",
+        "nan",
+        [],
+        {},
+        [0, 0, 0],
+        [[0]],
+        {"a": "b"},
+    ]
+    refused = 0
+    for _ in range(1500):
+        damaged = json.dumps(mutated(whole, rng, values))
+        try:
+            found = mx.sym.load_json(damaged)
+        except mx.MXNetError:
+            refused += 1
+            continue
+        found.list_arguments()
+        found.list_outputs()
+        found.tojson()
+        try:
+            found.infer_shape_partial(x=(3, 4))
+        except mx.MXNetError:
+            continue
+    assert 300 < refused < 1500
