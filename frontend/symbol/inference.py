@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ops.errors import MXNetError
+from ..graph.collector import paused
 from ..graph.infer import infer_shapes, infer_types
 from ..graph.ir import Graph
 from ..ndarray._params_format import CODE_OF
@@ -60,8 +61,9 @@ def _known(shape: Shape | None) -> bool:
 def infer_shape_partial(symbol: Symbol, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
     """Return the shapes of arguments, outputs and auxiliary states as far as they are known; ``()`` is unknown."""
     shapes = _shapes_of(_given(symbol, args, kwargs, "shape"))
-    graph = Graph.from_entries(symbol._entries)
-    found = infer_shapes(graph, shapes)
+    with paused():
+        graph = Graph.from_entries(symbol._entries)
+        found = infer_shapes(graph, shapes)
     return tuple([() if shape is None else shape for shape in part] for part in _three(graph, found))  # type: ignore[return-value]
 
 
@@ -88,8 +90,9 @@ def infer_type_partial(symbol: Symbol, args: Sequence[Any], kwargs: dict[str, An
         dtypes[name] = np.dtype(value)
         if dtypes[name] not in CODE_OF:
             raise TypeError(f"type of '{name}' is {value!r}: expected one of {', '.join(map(str, CODE_OF))}")
-    graph = Graph.from_entries(symbol._entries)
-    found = infer_types(graph, dtypes)
+    with paused():
+        graph = Graph.from_entries(symbol._entries)
+        found = infer_types(graph, dtypes)
     parts = _three(graph, found)
     return tuple([None if dtype is None else np.dtype(dtype).type for dtype in part] for part in parts)  # type: ignore[return-value]
 

@@ -8,6 +8,7 @@ from typing import Any
 from ...ops import registry
 from ...ops.errors import ArgumentTypeError, ArgumentValueError, MXNetError, ShapeError
 from ...ops.registry import Operator
+from ..graph.collector import paused
 from ..graph.ir import Graph, Node
 from ..graph.subgraph import Body
 from .attributes import HIDDEN, parse_attributes, split_attributes
@@ -233,11 +234,12 @@ def read(data: str | bytes, where: str) -> list[Entry]:
     Traceback (most recent call last):
     weft.engine.errors.MXNetError: text: node 0 'y': input 0 is node 4, which does not come before it (a cycle, or there is no such node)
     """
-    try:
-        text = data.decode("utf-8") if isinstance(data, bytes) else data
-        record = json.loads(text)
-    except RecursionError:
-        raise MXNetError(f"{where}: no symbol: the JSON is nested too deeply") from None
-    except ValueError as error:
-        raise MXNetError(f"{where}: no symbol: not valid JSON ({error})") from None
-    return Reader(where, _version(record, where), 0).graph(record)
+    with paused():
+        try:
+            text = data.decode("utf-8") if isinstance(data, bytes) else data
+            record = json.loads(text)
+        except RecursionError:
+            raise MXNetError(f"{where}: no symbol: the JSON is nested too deeply") from None
+        except ValueError as error:
+            raise MXNetError(f"{where}: no symbol: not valid JSON ({error})") from None
+        return Reader(where, _version(record, where), 0).graph(record)

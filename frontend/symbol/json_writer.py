@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..graph.collector import paused
 from ..graph.ir import Node, auxiliary_nodes, topological_order
 
 __all__ = ["MXNET_VERSION", "write"]
@@ -149,4 +150,5 @@ def write(entries: Sequence[Entry], remove_amp_cast: bool = True) -> str:
       "attrs": {"mxnet_version": ["int", 10901]}
     }
     """
-    return _graph(without_amp_casts(entries) if remove_amp_cast else entries, "", True)
+    with paused():
+        return _graph(without_amp_casts(entries) if remove_amp_cast else entries, "", True)
