@@ -88,6 +88,9 @@ cdef extern from "Python.h":
 
 cdef extern from *:
     """
+    #if PY_VERSION_HEX < 0x030B0000
+    #include <frameobject.h>  // Python.h has frames from 3.11 on
+    #endif
     // Where in its code a frame is: a number for each instruction.
     static int weft_instruction(PyFrameObject* frame) {
     #if PY_VERSION_HEX >= 0x030B0000
