@@ -132,9 +132,10 @@ def _replace(graph: Graph, groups: list[list[Node]]) -> None:
             if entry[0] in inside and inside.get(node) != inside[entry[0]]:
                 read_outside.add(entry)
     moved: dict[Entry, Entry] = {}
+    known: dict[Any, Any] = {}
     made: dict[Node, Node] = {}  # the last member of a group -> the fused node
     for group in groups:
-        fused = _fuse(group, read_outside, moved)
+        fused = _fuse(group, read_outside, moved, known)
         made[group[-1]] = fused
     nodes = []
     for node in graph.nodes:
@@ -142,34 +143,32 @@ def _replace(graph: Graph, groups: list[list[Node]]) -> None:
             nodes.append(made[node])
         elif node not in inside:
             nodes.append(node)
+    owners = {member: made[group[-1]] for group in groups for member in group} if any(node.controls for node in nodes) else {}
     for node in nodes:
         node.inputs = [moved.get(entry, entry) for entry in node.inputs]
         if node.controls:
-            owners = {member: made[group[-1]] for group in groups for member in group}
             node.controls = list(dict.fromkeys(owners.get(source, source) for source in node.controls))
     graph.outputs = [moved.get(entry, entry) for entry in graph.outputs]
     graph.nodes = _ordered(nodes)
     graph.number()
 
 
-def _fuse(group: list[Node], read_outside: set[Entry], moved: dict[Entry, Entry]) -> Node:
+def _fuse(group: list[Node], read_outside: set[Entry], moved: dict[Entry, Entry], known: dict[Any, Any]) -> Node:
     members = {node: number for number, node in enumerate(group)}
     inputs: dict[Entry, int] = {}
     for node in group:
         for entry in node.inputs:
             if entry[0] not in members:
                 inputs.setdefault(entry, len(inputs))
-    steps: list[list[Any]] = []
+    steps: list[tuple[Any, Any, list[int]]] = []
     numbers: list[float] = []
     for node in group:
         operands = [len(inputs) + members[source] if source in members else inputs[source, index] for source, index in node.inputs]
-        values = {name: text for name, text in node.op.format_attrs(node.attrs).items() if name not in node.op.dynamic_params}
-        steps.append([node.op.name, values, operands])
+        steps.append((node.op, node.attrs, operands))
         numbers.extend(node.attrs.scalars)
     results = [node for node in group if (node, 0) in read_outside]
     outputs = [len(inputs) + members[node] for node in results]
     specs = tuple(node.specs[0] for node in results)
-    op = registry.get("_fused")
     # In place only element for element: a repeated input could have as many bytes by chance.
     pairs = [
         (number, position)
@@ -177,8 +176,8 @@ def _fuse(group: list[Node], read_outside: set[Entry], moved: dict[Entry, Entry]
         for (source, index), number in inputs.items()
         if source.specs[index].shape == spec.shape and source.specs[index].itemsize == spec.itemsize
     ]
-    attrs = op.attrs(expression=format_expression(steps, outputs, pairs), numbers=tuple(numbers), num_args=len(inputs))
-    fused = Node(op, attrs, f"fused_{group[0].name}_{group[-1].name}", inputs)
+    attrs = _attributes(steps, outputs, pairs, tuple(numbers), len(inputs), known)
+    fused = Node(registry.get("_fused"), attrs, f"fused_{group[0].name}_{group[-1].name}", inputs)
     fused.specs = specs
     last = group[-1]
     fused.context, fused.part, fused.cached = last.context, last.part, last.cached
@@ -187,9 +186,27 @@ def _fuse(group: list[Node], read_outside: set[Entry], moved: dict[Entry, Entry]
     return fused
 
 
+def _attributes(steps: list, outputs: list, pairs: list, numbers: tuple, count: int, known: dict[Any, Any]) -> Any:
+    """Return the parameters of a fused node; those of equal groups are made once."""
+    key = (*[(op, attrs.cache_key, *operands) for op, attrs, operands in steps], tuple(outputs), tuple(pairs), count)
+    found = known.get(key)
+    if found is None:
+        texts = []
+        for op, attrs, operands in steps:
+            values = {name: text for name, text in op.format_attrs(attrs).items() if name not in op.dynamic_params}
+            texts.append([op.name, values, operands])
+        expression = format_expression(texts, outputs, pairs)
+        found = known[key] = registry.get("_fused").attrs(expression=expression, numbers=numbers, num_args=count)
+    return found if found.numbers == numbers else found.with_(numbers=numbers)
+
+
 def _ordered(nodes: list[Node]) -> list[Node]:
     """Return the nodes with inputs first, otherwise in the given order; users of what is written twice keep theirs."""
     place = {node: index for index, node in enumerate(nodes)}
+    if all(place[source] < index for node, index in place.items() for source, _ in node.inputs) and not any(
+        place[source] > place[node] for node in nodes if node.controls for source in node.controls
+    ):
+        return nodes
     before: list[set[int]] = [set() for _ in nodes]
     for node, index in place.items():
         before[index].update(place[source] for source, _ in node.inputs)
