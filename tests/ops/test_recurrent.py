@@ -6,7 +6,7 @@ import pytest
 from weft.ops import registry
 from weft.ops.builders import ShapeSpec
 from weft.ops.cpu import onednn
-from weft.ops.cpu.trial import run_kernel
+from weft.ops.cpu.runner import run_kernel
 from weft.ops.nn_rnn import parameter_size
 
 pytestmark = pytest.mark.skipif(not onednn.available(), reason="oneDNN is not there")
