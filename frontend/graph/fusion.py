@@ -50,10 +50,14 @@ class _Loops:
 
     def __init__(self) -> None:
         self.known: dict[Any, bool] = {}
+        self.candidates: dict[Any, bool] = {None: False}
 
     def fusible(self, node: Node) -> bool:
         op = node.op
-        if op is None or op.mutates or node.subgraphs or not node.inputs or node.specs is None or len(node.specs) != 1:
+        candidate = self.candidates.get(op)
+        if candidate is None:
+            candidate = self.candidates[op] = bool(op.cpu) and hasattr(op.cpu[0], "describe") and not op.mutates
+        if not candidate or node.subgraphs or not node.inputs or node.specs is None or len(node.specs) != 1:
             return False
         if node.specs[0] is None or not node.specs[0].size or any(source.specs is None for source, _ in node.inputs):
             return False
@@ -68,9 +72,6 @@ class _Loops:
 
     @staticmethod
     def _is_loop(op: Any, attrs: Any, ins: tuple, outs: tuple) -> bool:
-        builder = op.cpu[0] if op.cpu else None
-        if builder is None or not hasattr(builder, "describe"):
-            return False
         return describe_loop(op, attrs, list(ins), list(outs)) is not None
 
 
