@@ -190,7 +190,7 @@ def _fuse(group: list[Node], read_outside: set[Entry], moved: dict[Entry, Entry]
 def _attributes(steps: list, outputs: list, pairs: list, numbers: tuple, count: int, known: dict[Any, Any]) -> Any:
     """Return the parameters of a fused node; those of equal groups are made once."""
     key = (*[(op, attrs.cache_key, *operands) for op, attrs, operands in steps], tuple(outputs), tuple(pairs), count)
-    found = known.get(key)
+    found: Any = known.get(key)
     if found is None:
         texts = []
         for op, attrs, operands in steps:
