@@ -22,7 +22,8 @@ def native(name, params, arrays, train=False):
     shapes, dtypes = op.infer(attrs, [a.shape for a in arrays], [a.dtype for a in arrays])
     ins = [ShapeSpec(a.shape, a.dtype) for a in arrays]
     outs = [ShapeSpec(shape, dtype) for shape, dtype in zip(shapes, dtypes)]
-    kernel = next(filter(None, (build(attrs, ins, outs) for build in op.cpu)))
+    kernel = next(filter(None, (build(attrs, ins, outs) for build in op.cpu)), None)
+    assert kernel is not None, f"{name}: no native kernel takes this"
     results = [np.full(spec.shape, np.nan, spec.dtype) for spec in outs]
     run_kernel(kernel, arrays, results)
     return results
@@ -164,7 +165,13 @@ def test_backward_convolution(case, wanted):
         registry.get("_blocked_Convolution").attrs({**params, "no_bias": True}), [data.shape, weight.shape]
     )[0]
     del params["block"]
-    agree("_backward_blocked_Convolution", {**params, "wanted": wanted}, [draw(*out, seed=4), data, weight])
+    arrays = [draw(*out, seed=4), data, weight]
+    if data.ndim == 4 and wanted & 1:
+        # For the gradient of plain data oneDNN has its reference loops only, which are never taken.
+        with pytest.raises(AssertionError, match="no native kernel"):
+            native("_backward_blocked_Convolution", {**params, "wanted": wanted}, arrays)
+        return
+    agree("_backward_blocked_Convolution", {**params, "wanted": wanted}, arrays)
 
 
 POOLS = [
