@@ -25,6 +25,7 @@ def fuse_pointwise(Graph graph not None):
     The results are those of the operators one by one, to the bit. What others read of a group, the backward part for
     example, is a result of its own.
 
+    >>> from weft.frontend.graph import Graph
     >>> fuse_pointwise(Graph()).nodes
     []
     """
