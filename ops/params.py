@@ -409,19 +409,12 @@ class Attrs:
     @property
     def cache_key(self) -> tuple:
         """Everything a kernel may be specialised on: static parameters and the train flag."""
-        return (*(getattr(self, name) for name in self._static), self.train)
+        return self._values()[0]
 
     @property
     def scalars(self) -> tuple[float, ...]:
         """Values of the dynamic parameters in declaration order, tuples of numbers one after the other."""
-        result: list[float] = []
-        for name in self._dynamic:
-            value = getattr(self, name)
-            if isinstance(value, tuple):
-                result.extend(value)
-            else:
-                result.append(value)
-        return tuple(result)
+        return self._values()[1]
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -438,7 +431,15 @@ class Attrs:
     def _values(self) -> tuple:
         # Kept, because graphs of many nodes are full of equal records that are compared again and again.
         if self._key is None:
-            object.__setattr__(self, "_key", (self.cache_key, self.scalars))
+            static = (*[getattr(self, name) for name in self._static], self.train)
+            scalars: list[float] = []
+            for name in self._dynamic:
+                value = getattr(self, name)
+                if isinstance(value, tuple):
+                    scalars.extend(value)
+                else:
+                    scalars.append(value)
+            object.__setattr__(self, "_key", (static, tuple(scalars)))
         return self._key
 
     def __repr__(self) -> str:

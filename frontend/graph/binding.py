@@ -11,7 +11,7 @@ from ...ops import dispatch
 from ...ops.array import NDArray
 from ...ops.context import Context
 from ...ops.errors import ArgumentTypeError, ArgumentValueError, MXNetError, ShapeError
-from .compiled import collection_paused
+from .collector import paused
 from .infer import infer
 from .ir import Graph, Node
 from .pipeline import set_mode
@@ -178,7 +178,7 @@ def _context(ctx: Any) -> Any:
     return ctx
 
 
-@collection_paused()
+@paused()
 def bind(
     symbol: Any,
     ctx: Any,
@@ -201,7 +201,7 @@ def bind(
     return Executor(symbol, ctx, grad_req, bound.groups or None, bound, shared_exec)
 
 
-@collection_paused()
+@paused()
 def simple_bind(
     symbol: Any,
     ctx: Any,

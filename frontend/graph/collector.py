@@ -5,24 +5,25 @@ A graph is millions of objects that all stay. Looking for garbage among them aga
 
 from __future__ import annotations
 
+import contextlib
 import gc
-from typing import Any
+from collections.abc import Iterator
 
 __all__ = ["paused"]
 
 
-class paused:
-    """Keep the collector from running inside a ``with`` block; blocks may be nested.
+@contextlib.contextmanager
+def paused() -> Iterator[None]:
+    """Keep the collector from running inside a ``with`` block, or a function that is decorated; both may be nested.
 
     >>> with paused():
     ...     gc.isenabled()
     False
     """
-
-    def __enter__(self) -> None:
-        self.collecting = gc.isenabled()
-        gc.disable()
-
-    def __exit__(self, *error: Any) -> None:
-        if self.collecting:
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
             gc.enable()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...ops import registry
+from .collector import paused
 from .gradient import add_gradient
 from .infer import infer
 from .ir import BACKWARD, Graph, Node
@@ -16,7 +15,7 @@ from .pipeline import optimize, set_mode
 from .placement import place
 from .program import Program, by_phase, compile_graph, plan_spread, plans_of, why_interpreted
 
-__all__ = ["Compiled", "build", "collection_paused"]
+__all__ = ["Compiled", "build"]
 
 Entry = tuple[Node, int]
 
@@ -78,7 +77,7 @@ def build(
     optimized : bool
         False leaves the graph as it was declared and compiles nothing: for monitors.
     """
-    with collection_paused():
+    with paused():
         moded = set_mode(graph, train)
         if moded is not graph and any(node.op is not None and node.op.uses_train for node in graph.nodes):
             # Hidden results depend on the mode.
@@ -97,18 +96,6 @@ def build(
         if not made.interpreted:
             compile_in(made)
         return made
-
-
-@contextlib.contextmanager
-def collection_paused() -> Iterator[None]:
-    """Keep Python from looking for garbage: a large graph is millions of objects that all stay."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def compile_in(made: Compiled) -> None:

@@ -65,7 +65,8 @@ class Stepwise:
         """Run the backward half; return the gradients by variable."""
         graph = self.compiled.graph
         self._values.update(head_grads)
-        self._run([node for node in graph.nodes if node.part == BACKWARD or node in set(graph.head_grads)])
+        arriving = set(graph.head_grads)
+        self._run([node for node in graph.nodes if node.part == BACKWARD or node in arriving])
         found = {}
         for name, place in self.compiled.gradients.items():
             node, index = graph.outputs[place]
