@@ -597,7 +597,7 @@ class LSTMBias(Initializer):
 
 
 #: Names of the gates, in the order of the packed parameters.
-_GATE_NAMES = {"rnn_relu": ("",), "rnn_tanh": ("",), "lstm": ("_i", "_f", "_c", "_o"), "gru": ("_r", "_z", "_o")}
+GATE_NAMES = {"rnn_relu": ("",), "rnn_tanh": ("",), "lstm": ("_i", "_f", "_c", "_o"), "gru": ("_r", "_z", "_o")}
 
 
 @register
@@ -651,12 +651,18 @@ class FusedRNN(Initializer):
         self._bidirectional = bidirectional
         self._forget_bias = forget_bias
 
-    def _parts(self, size: int) -> list[tuple[str, tuple[int, ...]]]:
-        """Return name and shape of each part of `size` packed parameters, in order."""
-        hidden, gates, ways = self._num_hidden, _GATE_NAMES[self._mode], 2 if self._bidirectional else 1
-        rows = ways * len(gates) * hidden
+    def parts(self, size: int) -> list[tuple[str, tuple[int, ...]]]:
+        """Return name and shape of each part of `size` packed parameters, in order.
+
+        Examples
+        --------
+        >>> import weft as mx
+        >>> mx.init.FusedRNN(None, num_hidden=2, num_layers=1, mode="rnn_tanh").parts(2 * (3 + 2 + 2))
+        [('l0_i2h_weight', (2, 3)), ('l0_h2h_weight', (2, 2)), ('l0_i2h_bias', (2,)), ('l0_h2h_bias', (2,))]
+        """
+        hidden, gates, ways = self._num_hidden, GATE_NAMES[self._mode], 2 if self._bidirectional else 1
         # What the layers above the first take is known; the rest tells how many features go in.
-        features = size // rows - (self._num_layers - 1) * (hidden + ways * hidden + 2) - hidden - 2
+        features = (size - self.size(0)) // (ways * len(gates) * hidden)
         layers = [(f"{way}{layer}", layer) for layer in range(self._num_layers) for way in "lr"[:ways]]
         parts: list[tuple[str, tuple[int, ...]]] = []
         for prefix, layer in layers:
@@ -672,13 +678,19 @@ class FusedRNN(Initializer):
             )
         return parts
 
+    def size(self, features: int) -> int:
+        """Return the number of packed parameters where the input has `features` features."""
+        hidden, ways = self._num_hidden, 2 if self._bidirectional else 1
+        columns = features + hidden + 2 + (self._num_layers - 1) * (ways * hidden + hidden + 2)
+        return ways * len(GATE_NAMES[self._mode]) * hidden * columns
+
     def _init_weight(self, desc: str, arr: NDArray) -> None:
         fallback = getattr(desc, "global_init", None)
         init = self._init if self._init is not None else fallback
         if init is None:
             raise ValueError(f"FusedRNN has neither init nor an initializer of the whole model for {desc!r}")
         place = 0
-        for name, shape in self._parts(arr.size):
+        for name, shape in self.parts(arr.size):
             part = arr[place : place + math.prod(shape)].reshape(shape)
             place += part.size
             if self._mode == "lstm" and name.endswith("_f_bias"):

@@ -17,6 +17,7 @@ import numpy as np
 
 #: Families whose cases are programs; those of the others are calls of operators.
 PROGRAMS = (
+    "rnn",
     "ndarray",
     "indexing_programs",
     "autograd",

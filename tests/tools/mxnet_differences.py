@@ -70,6 +70,7 @@ DIFFERENCES = (
     ("unary", "rsqrt-special", "gradient", "the sign of the infinity at -0"),
     ("nn", "Activation-relu-special", "gradient", "MXNet's oneDNN turns NaN into 0; weft keeps NaN"),
     ("nn", "LeakyReLU-*-special", "gradient", "the slope at NaN"),
+    ("rnn", "unpack-wrong-size", "error", "weft: ValueError"),
     # --- NDArray ---
     ("ndarray", "asscalar *", "error", "weft's arrays of one element convert with float() and int()"),
     ("ndarray", "*float(*", "error", "weft's arrays of one element convert with float() and int()"),
