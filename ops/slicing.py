@@ -439,6 +439,7 @@ _declare_split(
     _split_sizes,
     lambda attrs: attrs.num_outputs,
     aliases=("split",),
+    output_names=lambda attrs: [f"output{i}" for i in range(attrs.num_outputs)],  # numbered even where there is one
     infer_partial=partial.split,
     params=(
         Int("num_outputs", low=1, doc="Number of parts; it must divide the axis."),

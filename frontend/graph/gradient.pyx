@@ -195,7 +195,7 @@ cdef class Backward:
                 if self.pending[node.id] is None or self.pending[node.id][index] is None:
                     self.arrive(node, index, (node, index))
                 continue
-            variable = <Node>self.builder.variable(name, node.specs[index]).node
+            variable = <Node>self.builder.variable(name, known_spec(node, index)).node
             self.names.add(variable.name)
             variable.context = node.context
             made.append(variable)
@@ -242,6 +242,10 @@ cdef class Backward:
         cdef Template template
         op = node.op
         self.pending[node.id] = None
+        for entry in node.inputs:
+            known_spec(<Node>(<tuple>entry)[0], <Py_ssize_t>(<tuple>entry)[1])
+        for i in range(len(node.specs)):
+            known_spec(node, i)
         if op.gradient is None:
             raise MXNetError(
                 f"Error in operator {node.name}: {op.name} has no gradient: it cannot lie between a head and a variable "
@@ -357,8 +361,19 @@ cdef class Backward:
     cdef tuple gradient_of(self, Node variable):
         cdef list slots = <list>self.pending[variable.id]
         if slots is None:
-            return self.zeros(variable, <Spec>variable.specs[0])
+            return self.zeros(variable, known_spec(variable, 0))
         return <tuple>slots[0]
+
+
+cdef Spec known_spec(Node node, Py_ssize_t index):
+    """The shape and dtype of an entry; only interpreted graphs have entries without, and those have no gradients."""
+    spec = node.specs[index]
+    if spec is None:
+        raise MXNetError(
+            f"cannot differentiate: the shape of {node.name!r} is not known before the graph runs, or has an extent of 0, which "
+            "graphs take for unknown; run it imperatively under autograd.record()"
+        )
+    return <Spec>spec
 
 
 cdef str suffix_of(object op, Py_ssize_t count):

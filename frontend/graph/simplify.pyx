@@ -399,7 +399,8 @@ cdef Py_ssize_t drop_dead(Graph graph) except -1:
         if node.controls is not None:
             stack.extend(node.controls)
     # Variables that users bind stay part of the graph's list of arguments, whoever reads them.
-    graph.nodes = [node for node in graph.nodes if node in needed or ((<Node>node).op is None and (<Node>node).name not in graph.constants)]
+    needed.update(graph.variables())
+    graph.nodes = [node for node in graph.nodes if node in needed]
     graph.number()
     graph.constants = {node.name: graph.constants[node.name] for node in graph.nodes if node.name in graph.constants}
     graph.head_grads = [node for node in graph.head_grads if node in needed]

@@ -525,3 +525,12 @@ def test_runs_inside_a_python_task():
 
     engine.push(body, reads=[executor.arg_dict["b"]], writes=[a, output])
     assert output.asnumpy().tolist() == [8, 8]
+
+
+@pytest.mark.parametrize("make", [mx.sym.ceil, mx.sym.exp, lambda x: mx.sym.sum(mx.sym.slice(x, begin=(1,), end=(1,)))])
+def test_unknown_shapes_have_no_gradients(make):
+    """An extent of 0 says that it is not known: what cannot be planned is refused, not tried."""
+    x = mx.nd.zeros((0, 3)) if make in (mx.sym.ceil, mx.sym.exp) else mx.nd.zeros((2, 3))
+    executor = make(mx.sym.Variable("x")).bind(mx.cpu(), [x], args_grad=[x.copy()])
+    with pytest.raises(mx.MXNetError, match="cannot differentiate: the shape of .* is not known"):
+        executor.forward(is_train=True)

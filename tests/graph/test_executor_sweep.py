@@ -87,3 +87,10 @@ def test_requests(name, case):
         tolerance = 1e-2 if value.dtype == np.float16 else 1e-5
         np.testing.assert_allclose(found["add"][key], value + 1, rtol=tolerance, atol=tolerance, err_msg=key)
         np.testing.assert_allclose(twice[key], 2 * value + 1, rtol=tolerance, atol=tolerance * 2, err_msg=key)
+    for key, value in found["write"].items() if len(found["write"]) > 1 else ():
+        # Alone, perhaps without any use for the gradients of the heads.
+        mx.random.seed(5)
+        executor, _ = bound(call, {name: "write" if name == key else "null" for name in executor.arg_dict})
+        executor.forward(is_train=True)
+        executor.backward(call.heads(results))
+        np.testing.assert_allclose(executor.grad_dict[key].asnumpy(), value, rtol=tolerance, atol=tolerance, err_msg=f"{key} alone")

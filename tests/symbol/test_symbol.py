@@ -207,3 +207,9 @@ def test_checks_of_symbols():
     check.check_numeric_gradient(
         states, given, {"b_moving_mean": np.zeros(3), "b_moving_var": np.ones(3)}, numeric_eps=1e-2, rtol=0.05, atol=0.01
     )
+
+
+def test_parts_are_numbered_even_where_there_is_one():
+    x = mx.sym.Variable("x")
+    assert mx.sym.split(x, num_outputs=1, name="a").list_outputs() == ["a_output0"]
+    assert mx.sym.split(x, num_outputs=1, squeeze_axis=True, name="a")[0].list_outputs() == ["a_output0"]
