@@ -42,7 +42,10 @@ template <> struct SimdOf<double> {
 template <class T> using Vec = typename SimdOf<T>::V;
 template <class T> using IVec = typename SimdOf<T>::I;
 
-template <class T> WEFT_INLINE Vec<T> splat(T value) { return Vec<T>{} + value; }
+// Not 0 + value: that would lose the sign of -0.
+WEFT_INLINE SimdOf<float>::V splat_lanes(float v) { return SimdOf<float>::V{v, v, v, v, v, v, v, v}; }
+WEFT_INLINE SimdOf<double>::V splat_lanes(double v) { return SimdOf<double>::V{v, v, v, v}; }
+template <class T> WEFT_INLINE Vec<T> splat(T value) { return splat_lanes(value); }
 template <class T> WEFT_INLINE Vec<T> load(const T* from) {
   return *reinterpret_cast<const typename SimdOf<T>::Unaligned*>(from);
 }

@@ -1,11 +1,11 @@
 // Stores that go around the cache, for results too large to stay in it.
 #pragma once
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+
+#include "ops/cpu/target.hpp"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -23,12 +23,8 @@ inline bool stream_available() {
 
 // Results from this size on are gone from the cache before anyone reads them: half of the last-level cache.
 inline int64_t stream_bytes() {
-#if defined(_SC_LEVEL3_CACHE_SIZE)
-  static const int64_t bytes = std::max<int64_t>(8 << 20, sysconf(_SC_LEVEL3_CACHE_SIZE) / 2);
+  static const int64_t bytes = std::max<int64_t>(8 << 20, last_level_cache() / 2);
   return bytes;
-#else
-  return 16 << 20;
-#endif
 }
 
 // Copies `bytes`; the middle that fills whole 16-byte units of `to` goes around the cache.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 // Sources in multi_target_sources (ops/cpu/meson.build) are compiled once for each instruction set, inside
 //     namespace weft { inline namespace WEFT_TARGET { ... } }
 // so that the copies have different names. Callers pick a copy once, when they build a kernel:
@@ -16,6 +18,9 @@
 #endif
 
 namespace weft {
+
+// Bytes of the largest cache that one core can fill.
+int64_t last_level_cache();
 
 // True when this CPU runs AVX2, FMA and F16C code (and WEFT_CPU_TARGET=baseline does not forbid it).
 bool cpu_has_avx2();

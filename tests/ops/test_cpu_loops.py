@@ -1,11 +1,13 @@
 """Accuracy of the native loops, in units in the last place, and their values at the edges."""
 
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from weft.ops.cpu._target import last_level_cache
 from weft.ops.cpu.elementwise import has_loop, ufunc_builder
 from weft.ops.cpu.runner import run_kernel
 
@@ -206,3 +208,35 @@ def test_gradient_loops(name):
 def test_lookup():
     assert has_loop("exp") and has_loop("exp", "float16") and has_loop("sqrt", "int32")
     assert not has_loop("nothing") and not has_loop("exp", "complex64")
+
+
+def test_the_cache_is_that_of_one_core():
+    sizes = [path.read_text().strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
+    if not sizes:
+        pytest.skip("the kernel does not list the caches")
+    assert last_level_cache() == max(int(size[:-1]) << {"K": 10, "M": 20}[size[-1]] for size in sizes)
+
+
+# Loops that have a form with stores around the cache, one that goes through blocks, and a broadcast operand.
+STREAMED = {
+    "relu": 1, "exp": 1, "log": 1, "tanh": 1, "sigmoid": 1, "square": 1, "negative": 1, "abs": 1, "sqrt": 1, "erf": 1,
+    "add": 2, "subtract": 2, "multiply": 2, "divide": 2, "maximum": 2, "minimum": 2, "grad_tanh": 2, "grad_sigmoid": 2, "grad_relu": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STREAMED)
+def test_results_larger_than_the_cache_are_those_of_small_ones(name):
+    # Odd places and lengths: heads and tails of the vectors are stored apart.
+    rows, length = max(8 << 20, last_level_cache() // 2) // 4 // 4099 + 1, 4099
+    memory = np.random.default_rng(0).standard_normal((STREAMED[name], rows * length + 3), "float32")
+    memory[:, -6:] = np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-42
+    big = [row[3:].reshape(rows, length) for row in memory]
+    broadcast = [[big[0], big[1][:1]], [big[0], np.array([[-0.0]], "float32")]] if STREAMED[name] == 2 else []
+    with np.errstate(all="ignore"):
+        for inputs in (big, *broadcast):
+            got = compute(name, *inputs)
+            for row in (0, 1, rows // 2, rows - 1):
+                small = compute(name, *(item[row % len(item)].copy() for item in inputs))
+                np.testing.assert_array_equal(got[row], small)
+                number = ~np.isnan(small)
+                np.testing.assert_array_equal(np.signbit(got[row][number]), np.signbit(small[number]))
