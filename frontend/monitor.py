@@ -114,4 +114,4 @@ def _shown(name: str, found: Any) -> str:
     for value in values:
         if not isinstance(value, NDArray):
             raise MXNetError(f"Monitor: stat_func must give NDArrays, for {name} it gave {type(value).__name__}")
-    return "".join(f"{value.asscalar() if value.shape == (1,) else value.asnumpy()}\t" for value in values)
+    return "".join(f"{value.asscalar() if value.shape == (1,) else value.asnumpy()!s}\t" for value in values)

@@ -25,7 +25,7 @@ which called them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,15 @@ from ..ops.modes import is_recording, is_training, set_recording, set_training
 from ..ops.recording import new_function_node
 from .base import MXNetError
 
-__all__ = ["Custom", "CustomOp", "CustomOpProp", "get_all_registered_operators", "register"]
+__all__ = [
+    "Custom",
+    "CustomOp",
+    "CustomOpProp",
+    "OperatorArguments",
+    "get_all_registered_operators",
+    "get_operator_arguments",
+    "register",
+]
 
 _registered: dict[str, Callable[..., CustomOpProp]] = {}
 
@@ -189,6 +197,40 @@ def get_all_registered_operators() -> list[str]:
     from ..ops import registry
 
     return [*registry.all_names(), *_registered]
+
+
+class OperatorArguments(NamedTuple):
+    """Arguments of an operator: how many, their names, and for each a text that says what it may be."""
+
+    narg: int
+    names: list[str]
+    types: list[str]
+
+
+def get_operator_arguments(op_name: str) -> OperatorArguments:
+    """Return the arguments of an operator: its inputs, then its parameters.
+
+    Parameters
+    ----------
+    op_name : str
+        A name of :func:`get_all_registered_operators`.
+
+    Examples
+    --------
+    >>> import weft as mx
+    >>> arguments = mx.operator.get_operator_arguments("Activation")
+    >>> arguments.narg, arguments.names
+    (2, ['data', 'act_type'])
+    >>> arguments.types
+    ['NDArray-or-Symbol', "{'relu', 'sigmoid', 'softrelu', 'softsign', 'tanh'}, required"]
+    """
+    from ..ops import registry
+
+    op = registry.get(op_name)
+    names = op.argument_names()
+    params = {param.name: param for param in op.params}
+    types = ["NDArray-or-Symbol[]" if name.startswith("*") else "NDArray-or-Symbol" for name in op.inputs]
+    return OperatorArguments(len(names), names, types + [params[name].describe() for name in names[len(types) :]])
 
 
 def make_prop(op_type: str, parameters: dict[str, Any]) -> CustomOpProp:

@@ -94,6 +94,21 @@ class Param:
         """Describe acceptable values, for error messages and docstrings."""
         return self.kind + (" or None" if self.none else "")
 
+    def describe(self) -> str:
+        """Return kind and default in the form of MXNet's documentation, which programs read too."""
+        kind = self.mxnet_kind() + (" or None" if self.none else "")
+        if self.required:
+            return f"{kind}, required"
+        return f"{kind}, optional, default={'None' if self.default is None else self.mxnet_default()}"
+
+    def mxnet_kind(self) -> str:
+        """Return what MXNet calls such values."""
+        return self.kind
+
+    def mxnet_default(self) -> str:
+        """Return the text of a default that is not None."""
+        return self.format(self.default)
+
     def _parse(self, value: Any) -> Any:
         return value
 
@@ -143,6 +158,9 @@ class Int(_Number):
 
     kind = "int"
 
+    def mxnet_default(self) -> str:
+        return repr(str(self.default))
+
     def _parse(self, value: Any) -> int:
         try:
             if isinstance(value, str):
@@ -181,6 +199,13 @@ class Bool(Param):
     """A truth value: True, False, 0, 1, or the words for them."""
 
     kind = "bool"
+
+    def mxnet_kind(self) -> str:
+        return "boolean"
+
+    def mxnet_default(self) -> str:
+        return str(int(self.default))
+
     _words = {"true": True, "1": True, "false": False, "0": False}
 
     def _parse(self, value: Any) -> bool:
@@ -199,6 +224,12 @@ class Str(Param):
 
     kind = "str"
 
+    def mxnet_kind(self) -> str:
+        return "string"
+
+    def mxnet_default(self) -> str:
+        return repr(self.default)
+
     def _parse(self, value: Any) -> str:
         return str(value)
 
@@ -213,6 +244,10 @@ class Enum(Param):
     def expects(self) -> str:
         words = ", ".join(repr(choice) for choice in self.choices)
         return f"one of {words}" + (" or None" if self.none else "")
+
+    def describe(self) -> str:
+        words = [*(["None"] if self.none else []), *(repr(choice) for choice in sorted(self.choices))]
+        return "{" + ", ".join(words) + "}," + (" required" if self.required else f"optional, default={self.format(self.default)!r}")
 
     def _parse(self, value: Any) -> str:
         if isinstance(value, str) and value in self.choices:
@@ -311,6 +346,12 @@ class Shape(_Sequence):
         if self.low is not None:
             text += f", entries >= {self.low}"
         return text + (", or None" if self.none else "")
+
+    def mxnet_kind(self) -> str:
+        return "Shape" if self.none else "Shape(tuple)"
+
+    def mxnet_default(self) -> str:
+        return "[" + ",".join(map(str, self.default)) + "]"
 
     def _item(self, value: Any) -> int | None:
         if value is None and self.items_none:

@@ -44,6 +44,13 @@ cdef int load_functions() except -1:
     return 0
 
 
+cdef str NOT_RECORDED = (
+    "Cannot differentiate node because it is not in a computational graph. You need to set is_recording "
+    "to true or use autograd.record() to save computational graphs for backward. If you want to "
+    "differentiate the same graph twice, you need to pass retain_graph=True to backward."
+)
+
+
 cdef dict collect(list roots):
     """All nodes under `roots`, each with an empty slot an output."""
     cdef dict found = {}
@@ -53,6 +60,8 @@ cdef dict collect(list roots):
         node = <TapeNode>stack.pop()
         if node in found:
             continue
+        if node.cleared:  # an earlier pass through another head may have gone through it
+            raise MXNetError(NOT_RECORDED)
         found[node] = [None] * (1 if node.out_specs is None else len(node.out_specs))
         for parent in node.parents or ():
             if parent is not None and parent[0] not in found:
@@ -132,13 +141,11 @@ cdef list check_heads(list heads):
     roots = []
     cdef NDArray head
     for head in heads:
-        if head.node is None or head.node.cleared:
-            raise MXNetError(
-                "Cannot differentiate node because it is not in a computational graph. You need to set is_recording "
-                "to true or use autograd.record() to save computational graphs for backward. If you want to "
-                "differentiate the same graph twice, you need to pass retain_graph=True to backward."
-            )
+        if head.node is None:
+            raise MXNetError(NOT_RECORDED)
         roots.append(head.node)
+    if not roots:
+        raise MXNetError("there is nothing to differentiate: heads is empty")
     return roots
 
 

@@ -229,7 +229,7 @@ def simple_bind(
     shared_exec : Executor, optional
         Whose arrays, auxiliary states and memory for intermediate results are used again.
     shared_buffer : dict of str to NDArray, optional
-        Arrays for the other arguments where they are large enough; new ones are put in.
+        Arrays for the other arguments and their gradients (``'grad of x'``) where they are large enough; new ones are put in.
     **shapes : tuple of int
         Shapes of some arguments.
     """
@@ -251,11 +251,16 @@ def simple_bind(
         other = others.get(name) if name in shared_names else None
         if other is not None and (other.spec is not wanted or other.ctx != where):
             raise ShapeError(f"shared_exec: {name!r} is {other.spec} on {other.ctx} there, but {wanted} on {where} is needed")
-        bound.args.append(other if other is not None else _buffer(name, wanted, where, shared_buffer))
+        # Parameters are shared between executors, never with an array that happens to have the same name.
+        buffers = None if name in shared_names else shared_buffer
+        bound.args.append(other if other is not None else _buffer(name, wanted, where, buffers))
         if bound.requests[name] == "null":
             continue
         grad = other_grads.get(name) if other is not None else None
-        bound.grads[index] = grad if grad is not None else dispatch.fill("_zeros", wanted, where)
+        bound.grads[index] = grad if grad is not None else _buffer(
+            # A sum that is added to belongs to one executor.
+            "grad of " + name, wanted, where, buffers if bound.requests[name] == "write" else None
+        )
     others = {} if shared_exec is None else shared_exec.aux_dict
     for node in bound.aux_nodes:
         other = others.get(node.name)

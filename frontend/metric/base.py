@@ -321,14 +321,14 @@ class CompositeEvalMetric(EvalMetric):
         for metric in self.metrics:
             metric.update(labels, preds)
 
-    def update_dict(self, label: Mapping[str, NDArray], pred: Mapping[str, NDArray]) -> None:
+    def update_dict(self, labels: Mapping[str, NDArray], preds: Mapping[str, NDArray]) -> None:  # type: ignore[override]
         """Add a batch, whose labels and outputs are given by name, to each metric."""
         if self.label_names is not None:
-            label = OrderedDict(item for item in label.items() if item[0] in self.label_names)
+            labels = OrderedDict(item for item in labels.items() if item[0] in self.label_names)
         if self.output_names is not None:
-            pred = OrderedDict(item for item in pred.items() if item[0] in self.output_names)
+            preds = OrderedDict(item for item in preds.items() if item[0] in self.output_names)
         for metric in self.metrics:
-            metric.update_dict(label, pred)
+            metric.update_dict(labels, preds)
 
     def reset(self) -> None:
         """Forget everything, in each metric."""

@@ -28,6 +28,8 @@ Params = dict[str, NDArray]
 Outputs = list[Any]
 #: The default of `optimizer_params`: pairs, so that nobody can change it.
 OPTIMIZER_PARAMS = (("learning_rate", 0.01),)
+#: The default of `initializer`; None is a choice of its own: parameters without given values keep theirs.
+INITIALIZER = Uniform(0.01)
 
 
 def check_names(symbol: Symbol, names: Sequence[str], what: str, needed: bool) -> None:
@@ -125,7 +127,7 @@ class BaseModule:
 
     def init_params(
         self,
-        initializer: Any = None,
+        initializer: Any = INITIALIZER,
         arg_params: Mapping[str, NDArray] | None = None,
         aux_params: Mapping[str, NDArray] | None = None,
         allow_missing: bool = False,
@@ -350,7 +352,7 @@ class BaseModule:
         optimizer_params: Any = OPTIMIZER_PARAMS,
         eval_end_callback: Any = None,
         eval_batch_end_callback: Any = None,
-        initializer: Any = None,
+        initializer: Any = INITIALIZER,
         arg_params: Mapping[str, NDArray] | None = None,
         aux_params: Mapping[str, NDArray] | None = None,
         allow_missing: bool = False,
@@ -380,8 +382,8 @@ class BaseModule:
             What updates the parameters.
         optimizer_params : dict or pairs
             The optimizer's parameters.
-        initializer : Initializer, optional
-            What fills parameters that have no values yet; ``Uniform(0.01)`` by default.
+        initializer : Initializer or None, default Uniform(0.01)
+            What fills parameters that have no values yet.
         arg_params, aux_params : dict of str to NDArray, optional
             Values to begin with.
         allow_missing : bool, default False
@@ -403,7 +405,7 @@ class BaseModule:
         if monitor is not None:
             self.install_monitor(monitor)
         if force_init or not self.params_initialized or arg_params is not None or aux_params is not None:
-            self.init_params(Uniform(0.01) if initializer is None else initializer, arg_params, aux_params, allow_missing, force_init)
+            self.init_params(initializer, arg_params, aux_params, allow_missing, force_init)
         self.init_optimizer(kvstore, optimizer, optimizer_params)
         eval_metric = metrics.create(eval_metric)
         validation_metric = eval_metric if validation_metric is None else validation_metric

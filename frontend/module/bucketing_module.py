@@ -15,7 +15,7 @@ from ..io import DataDesc
 from ..model import load_params
 from ..name import NameManager
 from ..ndarray import NDArray
-from .base_module import OPTIMIZER_PARAMS, BaseModule, Outputs, Params, check_names
+from .base_module import INITIALIZER, OPTIMIZER_PARAMS, BaseModule, Outputs, Params, check_names
 from .module import Module
 
 __all__ = ["BucketingModule"]
@@ -139,7 +139,7 @@ class BucketingModule(BaseModule):
 
     def init_params(
         self,
-        initializer: Any = None,
+        initializer: Any = INITIALIZER,
         arg_params: Mapping[str, NDArray] | None = None,
         aux_params: Mapping[str, NDArray] | None = None,
         allow_missing: bool = False,

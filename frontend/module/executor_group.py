@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from ..base import MXNetError
 from ..context import Context
 from ..io import DataDesc
 from ..ndarray import NDArray
+from .base_module import described
 
 if TYPE_CHECKING:
     from ..symbol import Symbol
@@ -71,13 +73,15 @@ class DataParallelExecutorGroup:
     workload : list of float
         Share of each device.
     data_shapes, label_shapes : list of DataDesc
-        Descriptions of whole batches.
+        Descriptions of whole batches, or pairs of name and shape.
     param_names, state_names, fixed_param_names : list of str
         Arguments that are trained, those that keep their value, and those of the first that are not trained.
     for_training, inputs_need_grad : bool
         Whether there are gradients, and gradients of the inputs.
     shared_group : DataParallelExecutorGroup, optional
         Executors of another graph whose parameters and memory these use too.
+    logger : logging.Logger
+        Where messages go.
     grad_req : str, list or dict
         What is done with gradients.
     group2ctxs : dict or list, optional
@@ -90,16 +94,18 @@ class DataParallelExecutorGroup:
         contexts: Sequence[Context],
         workload: Sequence[float],
         data_shapes: Sequence[DataDesc],
-        label_shapes: Sequence[DataDesc],
+        label_shapes: Sequence[DataDesc] | None,
         param_names: Sequence[str],
         for_training: bool,
         inputs_need_grad: bool,
         shared_group: DataParallelExecutorGroup | None = None,
-        fixed_param_names: Sequence[str] = (),
+        logger: Any = logging,
+        fixed_param_names: Sequence[str] | None = None,
         grad_req: Any = "write",
-        state_names: Sequence[str] = (),
+        state_names: Sequence[str] | None = None,
         group2ctxs: Any = None,
     ) -> None:
+        data_shapes, label_shapes = described(data_shapes), described(label_shapes)
         self.symbol = symbol
         self.contexts = list(contexts)
         self.workload = list(workload)
@@ -107,8 +113,9 @@ class DataParallelExecutorGroup:
         self.aux_names = symbol.list_auxiliary_states()
         self.output_names = symbol.list_outputs()
         self.param_names = list(param_names)
-        self.state_names = list(state_names)
-        self.fixed_param_names = list(fixed_param_names)
+        self.state_names = list(state_names or ())
+        self.fixed_param_names = list(fixed_param_names or ())
+        self.logger = logger
         self.for_training = for_training
         self.inputs_need_grad = inputs_need_grad
         self.shared_group = shared_group

@@ -12,7 +12,7 @@ from .. import ndarray as nd
 from .. import optimizer as opt
 from ..base import MXNetError
 from ..context import Context, cpu
-from ..initializer import InitDesc, Uniform
+from ..initializer import InitDesc
 from ..io import DataDesc
 from ..model import (
     _create_kvstore,
@@ -22,7 +22,7 @@ from ..model import (
     load_checkpoint,
 )
 from ..ndarray import NDArray
-from .base_module import OPTIMIZER_PARAMS, BaseModule, Outputs, Params, check_described, check_names, described
+from .base_module import INITIALIZER, OPTIMIZER_PARAMS, BaseModule, Outputs, Params, check_described, check_names, described
 from .executor_group import DataParallelExecutorGroup
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ class Module(BaseModule):
 
     def init_params(
         self,
-        initializer: Any = None,
+        initializer: Any = INITIALIZER,
         arg_params: Mapping[str, NDArray] | None = None,
         aux_params: Mapping[str, NDArray] | None = None,
         allow_missing: bool = False,
@@ -316,8 +316,8 @@ class Module(BaseModule):
 
         Parameters
         ----------
-        initializer : Initializer, optional
-            Fills parameters without given values; ``Uniform(0.01)`` where no values are given at all.
+        initializer : Initializer or None, default Uniform(0.01)
+            Fills parameters without given values.
         arg_params, aux_params : dict of str to NDArray, optional
             Values of arguments and auxiliary states.
         allow_missing : bool, default False
@@ -333,7 +333,7 @@ class Module(BaseModule):
             return
         self._require("binded")
         if initializer is None and arg_params is None and aux_params is None:
-            initializer = Uniform(0.01)
+            initializer = INITIALIZER
         group = self._exec_group
         parts = (
             ("arg_params", arg_params, self._param_names, group.param_arrays),

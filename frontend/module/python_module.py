@@ -10,7 +10,7 @@ from .. import ndarray as nd
 from ..base import MXNetError
 from ..io import DataDesc
 from ..ndarray import NDArray
-from .base_module import OPTIMIZER_PARAMS, BaseModule, Outputs, Params, check_described, described
+from .base_module import INITIALIZER, OPTIMIZER_PARAMS, BaseModule, Outputs, Params, check_described, described
 
 __all__ = ["PythonLossModule", "PythonModule"]
 
@@ -70,7 +70,7 @@ class PythonModule(BaseModule):
 
     def init_params(
         self,
-        initializer: Any = None,
+        initializer: Any = INITIALIZER,
         arg_params: Mapping[str, NDArray] | None = None,
         aux_params: Mapping[str, NDArray] | None = None,
         allow_missing: bool = False,

@@ -8,10 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..base import MXNetError
-from ..initializer import Uniform
 from ..io import DataDesc
 from ..ndarray import NDArray
-from .base_module import OPTIMIZER_PARAMS, BaseModule, Outputs, Params
+from .base_module import INITIALIZER, OPTIMIZER_PARAMS, BaseModule, Outputs, Params
 
 __all__ = ["SequentialModule"]
 
@@ -109,7 +108,7 @@ class SequentialModule(BaseModule):
 
     def init_params(
         self,
-        initializer: Any = None,
+        initializer: Any = INITIALIZER,
         arg_params: Mapping[str, NDArray] | None = None,
         aux_params: Mapping[str, NDArray] | None = None,
         allow_missing: bool = False,
@@ -121,7 +120,7 @@ class SequentialModule(BaseModule):
             return
         self._require("binded")
         if initializer is None and arg_params is None and aux_params is None:
-            initializer = Uniform(0.01)
+            initializer = INITIALIZER
         for module in self._modules:
             # What is extra for one module is another one's.
             module.init_params(initializer, arg_params, aux_params, allow_missing, force_init, allow_extra=True)

@@ -454,6 +454,16 @@ def _split_v2(self: NDArray, *args: Any, **kwargs: Any) -> NDArray | list[NDArra
 _split_v2.__doc__ = split_v2.__doc__
 
 
+def _at(self: NDArray, idx: int) -> NDArray:
+    """Return the view of one entry of the first axis, as programs that use MXNet's inner names do."""
+    return getitem(self, int(idx))
+
+
+def _slice(self: NDArray, start: int | None, stop: int | None) -> NDArray:
+    """Return the view of some entries of the first axis, as programs that use MXNet's inner names do."""
+    return getitem(self, slice(start, stop))
+
+
 def slice_assign(self: NDArray, rhs: NDArray, begin: Any, end: Any, step: Any) -> NDArray:
     """Overwrite the part from ``begin`` to ``end`` with an array, and return this array.
 
@@ -591,6 +601,8 @@ def install() -> None:
         squeeze,
         transpose,
         broadcast_to,
+        _at,
+        _slice,
         slice_assign,
         slice_assign_scalar,
         to_dlpack_for_read,

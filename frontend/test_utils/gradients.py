@@ -327,7 +327,7 @@ def check_symbolic_backward(
     grad_stypes: Any = None,
     equal_nan: bool = False,
     dtype: Any = np.float32,
-) -> list[NDArray]:
+) -> dict[str, NDArray]:
     """Bind a Symbol, run it forward and backward and compare the gradients of its arguments with `expected`; return them.
 
     >>> check_symbolic_backward(None, [], [], [])  # doctest: +ELLIPSIS
@@ -357,7 +357,7 @@ def check_symbolic_backward(
         target = {"write": np.asarray(value), "add": initial[name] + np.asarray(value), "null": initial[name]}[requests[name]]
         names_ = (f"EXPECTED_{name}", f"BACKWARD_{name}")
         assert_almost_equal(target, got[name], rtol, atol, names_, equal_nan=equal_nan)
-    return executor.grad_arrays
+    return gradients
 
 
 def simple_forward(sym: Any, ctx: Any = None, is_train: bool = False, **inputs: Any) -> Any:

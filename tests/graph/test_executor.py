@@ -368,9 +368,16 @@ def test_shared_buffer():
     buffers = {}
     first = two_inputs().simple_bind(mx.cpu(), a=(4, 2), b=(4, 2), shared_buffer=buffers)
     second = two_inputs().simple_bind(mx.cpu(), a=(2, 2), b=(2, 2), shared_buffer=buffers)
-    assert sorted(buffers) == ["a", "b"]
+    assert sorted(buffers) == ["a", "b", "grad of a", "grad of b"]
+    assert second.grad_dict["b"]._shares_memory(first.grad_dict["b"])
     assert second.arg_dict["a"]._shares_memory(first.arg_dict["a"])
     assert second.arg_dict["a"].shape == (2, 2)
+
+
+def test_shared_buffer_leaves_shared_names_and_sums_alone():
+    buffers = {}
+    two_inputs().simple_bind(mx.cpu(), grad_req="add", a=(4, 2), b=(4, 2), shared_arg_names=["a"], shared_buffer=buffers)
+    assert sorted(buffers) == ["b"]
 
 
 def test_reshape():

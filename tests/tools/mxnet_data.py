@@ -31,6 +31,7 @@ PROGRAMS = (
     "initializers",
     "drawings",
     "helpers",
+    "api",
 )
 
 DATA_DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "mxnet")
