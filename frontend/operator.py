@@ -33,6 +33,7 @@ from ..engine import push
 from ..ops.array import NDArray, empty
 from ..ops.dispatch import function
 from ..ops.modes import is_recording, is_training, set_recording, set_training
+from ..ops.params import plain_text
 from ..ops.recording import new_function_node
 from .base import MXNetError
 
@@ -239,7 +240,7 @@ def make_prop(op_type: str, parameters: dict[str, Any]) -> CustomOpProp:
     if prop_class is None:
         known = ", ".join(sorted(_registered)) or "none"
         raise MXNetError(f"Custom: no operator registered as {op_type!r} (there are: {known})")
-    return prop_class(**{name: str(value) for name, value in parameters.items()})
+    return prop_class(**{name: plain_text(value) for name, value in parameters.items()})
 
 
 def _split(prop: CustomOpProp, arrays: Sequence[Any], op_type: str) -> tuple[list[NDArray], list[NDArray]]:

@@ -28,7 +28,41 @@ __all__ = [
     "Shapes",
     "Str",
     "attrs_class",
+    "plain_text",
 ]
+
+
+def plain_text(value: Any) -> str:
+    """Return what ``str`` gives, with the NumPy numbers that a container holds written as plain ones.
+
+    NumPy 2 prints them as ``np.int64(1)`` there, which no reader of attributes understands.
+
+    Examples
+    --------
+    >>> plain_text((np.int64(2), [np.float32(0.1), True])), plain_text(np.float32(0.1))
+    ('(2, [0.1, True])', '0.1')
+    """
+    return str(_printable(value))
+
+
+class _Printed:
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, (np.number, np.bool_)):
+        return _Printed(str(value))
+    if type(value) in (tuple, list):
+        return type(value)(map(_printable, value))
+    if type(value) is dict:
+        return {_printable(key): _printable(each) for key, each in value.items()}
+    return value
 
 
 class _Required:

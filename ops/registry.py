@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import partial, rules
-from .errors import ArgumentTypeError, ArgumentValueError, MXNetError, ShapeError
+from .errors import ArgumentTypeError, ArgumentValueError, MXNetError, ShapeError, warn_caller
 from .params import (
     REQUIRED,
     Attrs,
@@ -270,6 +270,17 @@ class Operator:
         close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
         return ArgumentTypeError(f"{self.name}: unknown argument {name!r}{hint} (it takes {', '.join(known)})")
+
+    def ignores(self, name: str, value: Any) -> bool:
+        """Whether an argument that is no parameter goes unheeded, as MXNet does with those of operators that have none.
+
+        Programs depend on it; what looks like a misspelt input is still refused.
+        """
+        plain = value is None or isinstance(value, (str, int, float, tuple, list, np.generic, np.dtype, type))
+        if self.params or not plain or name in self.inputs:
+            return False
+        warn_caller(f"{self.name} has no parameters: {name}={value!r} is ignored")
+        return True
 
     def argument_names(self) -> list[str]:
         """Return the names of inputs and visible parameters in call order."""
@@ -710,6 +721,8 @@ def bind_arguments(op: Operator, args: Sequence[Any], kwargs: dict[str, Any]) ->
             raise ArgumentTypeError(f"{op.name}: argument {argument!r} given by position and by name")
         values[argument] = value
     given = [values.pop(argument, None) for argument in op.inputs]
+    if values and not op.params:
+        values = {key: value for key, value in values.items() if not op.ignores(key, value)}
     attrs = op.attrs(values)
     if op.active_inputs is None:
         if any(value is None for value in given):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...ops.errors import MXNetError
+from ...ops.params import plain_text
 from ...ops.registry import Operator
 from ..graph.ir import Node
 
@@ -96,5 +97,4 @@ def as_text(op: Operator, name: str, value: Any) -> str:
     if _plain(value) or isinstance(value, (np.number, np.bool_)):
         return str(value)
     param = op.param_by_name.get(name)
-    # Containers of NumPy numbers print as np.int64(1) inside tuples, which no reader understands.
-    return str(value) if param is None else param.format(op._parse(param, value))
+    return plain_text(value) if param is None else param.format(op._parse(param, value))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...ops import registry
 from ...ops.errors import ArgumentTypeError, ArgumentValueError, MXNetError
-from ...ops.params import Attrs
+from ...ops.params import Attrs, plain_text
 from ...ops.registry import Operator
 from .. import attribute
 from .. import name as naming
@@ -85,12 +85,14 @@ def _place(op: Operator, call: Call, key: str, value: Any) -> None:
         if value is not _Null and not (value is None and key == "dtype"):
             call.params[key] = value
     elif key in HIDDEN or (key.startswith("__") and key.endswith("__")):
-        call.attributes[hidden_key(key)] = str(value)
+        call.attributes[hidden_key(key)] = plain_text(value)
     elif op.variadic and key == op.inputs[0].lstrip("*") and isinstance(value, (list, tuple)):
         call.positional += value
     else:
         refuse_deprecated(key, value)
-        raise op._unknown(key)
+        if not op.ignores(key, value):
+            raise op._unknown(key)
+        call.attributes[key] = plain_text(value)
 
 
 def _add_attributes(op: Operator, call: Call, attr: dict[str, str] | None) -> None:
@@ -105,7 +107,7 @@ def _add_attributes(op: Operator, call: Call, attr: dict[str, str] | None) -> No
         stored = hidden_key(key)
         if not is_user_key(op, stored):
             raise op._unknown(key)
-        call.attributes.setdefault(stored, str(value))
+        call.attributes.setdefault(stored, plain_text(value))
 
 
 def _attrs(op: Operator, call: Call) -> Attrs:

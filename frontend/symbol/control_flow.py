@@ -13,6 +13,7 @@ from typing import Any
 
 from ...ops import registry
 from ...ops.errors import MXNetError
+from ...ops.params import plain_text
 from .. import attribute
 from .. import name as naming
 from ..graph.ir import Graph, Node, topological_order
@@ -125,7 +126,7 @@ def _make(kind: str, inputs: Sequence[Entry], cuts: Sequence[_Cut], numbers: dic
     op = registry.get(kind)
     attrs = op.attrs({**numbers, "num_args": len(inputs), "subgraphs": [cut.body for cut in cuts]})
     # MXNet counts the graphs among the arguments.
-    texts = {"num_args": str(len(inputs) + len(cuts)), **{key: str(value) for key, value in numbers.items()}}
+    texts = {"num_args": str(len(inputs) + len(cuts)), **{key: plain_text(value) for key, value in numbers.items()}}
     node = create_node(op, attrs, naming.current().get(None, kind), list(inputs), texts)
     node.subgraphs = tuple(cut.body.graph for cut in cuts)
     return list(symbol_of(node))

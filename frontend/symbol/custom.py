@@ -11,6 +11,7 @@ from ...ops import registry
 from ...ops.array import NDArray, from_numpy_copy
 from ...ops.context import Context
 from ...ops.errors import ArgumentTypeError, MXNetError
+from ...ops.params import plain_text
 from .. import name as naming
 from ..operator import CustomOp, _checked, _mode, make_prop
 from . import composition
@@ -145,7 +146,7 @@ def Custom(*data: Symbol, op_type: str | None = None, name: str | None = None, a
     kwargs.pop("out", None)
     op = registry.get("Custom")
     inputs = {key: value for key, value in kwargs.items() if composition.is_symbol(value)}
-    hidden = {hidden_key(key): str(value) for key, value in kwargs.items() if key in HIDDEN or key.startswith("__")}
+    hidden = {hidden_key(key): plain_text(value) for key, value in kwargs.items() if key in HIDDEN or key.startswith("__")}
     texts = {key: as_text(op, key, value) for key, value in kwargs.items() if key not in inputs and hidden_key(key) not in hidden}
     values = describe({**texts, "op_type": str(op_type)})
     description = values["description"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...ops.errors import ArgumentTypeError, MXNetError
+from ...ops.params import plain_text
 from ...ops.registry import Operator
 from ..base import NotImplementedForSymbol
 from ..graph.ir import Node, auxiliary_nodes, topological_order
@@ -644,7 +645,7 @@ def var(
         raise TypeError(f"Expect a string for variable `name`, got {name!r}")
     given = {attributes.hidden_key(key): value for key, value in attribute.current().get(attr).items()}
     if shape is not None:
-        given["__shape__"] = str(shape)
+        given["__shape__"] = plain_text(shape)
     if lr_mult is not None:
         given["__lr_mult__"] = str(lr_mult)
     if wd_mult is not None:
@@ -662,7 +663,7 @@ def var(
             raise ValueError(
                 f"Attribute name={key} is not supported. Additional attributes must start and end with double underscores, e.g, __yourattr__"
             )
-        given[key] = str(value)
+        given[key] = plain_text(value)
     for key, value in given.items():
         if not isinstance(value, str):
             raise ValueError(f"variable {name!r}: attribute {key}={value!r} must be a string")

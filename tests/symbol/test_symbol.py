@@ -77,6 +77,42 @@ def test_numbers_of_numpy_are_operands():
     assert (np.float32(3) - x).eval(x=mx.nd.ones((1,)))[0].asscalar() == 2
 
 
+def test_numbers_of_numpy_in_attributes():
+    """NumPy 2 prints np.int64(3) inside containers; attributes hold what readers of MXNet's files understand."""
+    seen = []
+
+    @mx.operator.register("numpy_numbers_probe")
+    class Probe(mx.operator.CustomOpProp):
+        def __init__(self, sizes, rate):
+            super().__init__()
+            seen.append((sizes, rate))
+
+    x = s.var("x", shape=(np.int64(0), np.int32(3)), lr_mult=np.float32(0.1), __sizes__=[np.int64(4)])
+    assert x.list_attr() == {"__shape__": "(0, 3)", "__lr_mult__": "0.1", "lr_mult": "0.1", "__sizes__": "[4]"}
+    assert (x * 2).infer_shape_partial()[1] == [(0, 3)]
+    y = s.FullyConnected(x, num_hidden=np.int64(2), __sizes__=(np.int64(4),), name="fc")
+    assert y.attr("num_hidden") == "2" and y.attr("__sizes__") == "(4,)"
+    s.Custom(x, op_type="numpy_numbers_probe", sizes=(np.int64(2), np.float32(0.5)), rate=np.float64(0.5))
+    mx.nd.Custom(mx.nd.zeros(2), op_type="numpy_numbers_probe", sizes=[np.int64(2)], rate=np.float32(0.5))
+    assert seen[0] == ("(2, 0.5)", "0.5") and seen[-1] == ("[2]", "0.5")
+
+
+@pytest.mark.parametrize("operator", ["log", "broadcast_add", "Flatten"])
+def test_operators_without_parameters_ignore_some(operator):
+    """MXNet does, and programs depend on it: ``sym.log(x, axis=1)``; the node keeps it as an attribute."""
+    n_inputs = 2 if operator == "broadcast_add" else 1
+    with pytest.warns(UserWarning, match=f"{operator} has no parameters: axis=1 is ignored") as caught:
+        y = getattr(s, operator)(*[s.var("x")] * n_inputs, axis=1, name="y")
+        z = getattr(mx.nd, operator)(*[mx.nd.ones((2, 2))] * n_inputs, axis=1)
+    assert {each.filename for each in caught} == {__file__}
+    assert y.attr_dict() == {"y": {"axis": "1"}} and s.load_json(y.tojson()).attr_dict() == y.attr_dict()
+    assert np.array_equal(y.eval(x=mx.nd.ones((2, 2)))[0].asnumpy(), z.asnumpy())
+    with pytest.raises(mx.MXNetError, match="unknown argument 'daat'"):
+        getattr(s, operator)(daat=s.var("x"))
+    with pytest.raises(mx.MXNetError, match="unknown argument 'daat'"):
+        getattr(mx.nd, operator)(daat=mx.nd.ones(2))
+
+
 def test_gradient_is_a_symbol():
     x, w = s.var("x", shape=(2, 3)), s.var("w", shape=(4, 3))
     loss = s.sum(s.square(s.FullyConnected(x, w, num_hidden=4, no_bias=True, name="fc")), name="loss")
