@@ -88,9 +88,9 @@ def overhead():
 
 
 def layered(nodes):
-    """Return a network of about so many small nodes."""
+    """Return a network of about so many small nodes, variables included."""
     x = mx.sym.Variable("data")
-    for number in range(nodes // 5):
+    for number in range(nodes // 6):
         y = mx.sym.FullyConnected(x, num_hidden=4, name=f"fc{number}")
         y = mx.sym.Activation(y, act_type="tanh", name=f"act{number}")
         x = mx.sym.broadcast_add(x, y * 0.5, name=f"add{number}")

@@ -113,7 +113,7 @@ cdef class OpFunction:
         self.bindings = {}
         self.canonical = {}
         self.plans = {}
-        if op._default_values is not None:
+        if op._default_attrs is not None:
             # Untrained: the first use of an operator may come while training.
             self.default_attrs = self.untrained(self.canonical_attrs(op.attrs()))
             self.default_train_attrs = self.trained(self.default_attrs)

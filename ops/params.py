@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import operator as _operator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,9 @@ __all__ = [
     "attrs_class",
     "plain_text",
 ]
+
+
+MOST_INTERNED = 4096  #: Attribute records kept for each list of parameters, so that equal ones are one.
 
 
 def plain_text(value: Any) -> str:
@@ -444,6 +447,7 @@ class Attrs:
     _names: tuple[str, ...] = ()
     _static: tuple[str, ...] = ()
     _dynamic: tuple[str, ...] = ()
+    _interned: ClassVar[dict[Attrs, Attrs]] = {}  # each class has its own
 
     def __init__(self, values: dict[str, Any], train: bool = False, rng: Any = None) -> None:
         put = object.__setattr__
@@ -459,6 +463,17 @@ class Attrs:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError("attributes are immutable")
+
+    def interned(self) -> Attrs:
+        """Return the one record that stands for all equal ones.
+
+        Large graphs repeat a few calls many times; with one record each, comparing and hashing them is done once.
+        """
+        kept = self._interned
+        found = kept.setdefault(self, self)
+        if len(kept) > MOST_INTERNED:
+            kept.clear()
+        return found
 
     def with_(self, **changes: Any) -> Attrs:
         """Return a copy with some values replaced; values must be canonical already.
@@ -514,7 +529,9 @@ class Attrs:
                     scalars.extend(value)
                 else:
                     scalars.append(value)
-            object.__setattr__(self, "_key", (static, tuple(scalars)))
+            # Zeros of both signs are equal as numbers, but not what is computed with them.
+            signs = str(scalars) if 0.0 in scalars else None
+            object.__setattr__(self, "_key", (static, tuple(scalars), signs))
         return self._key
 
     def __repr__(self) -> str:
@@ -535,10 +552,11 @@ def attrs_class(params: tuple[Param, ...]) -> type[Attrs]:
     for name in names:
         if hasattr(Attrs, name):
             raise ValueError(f"a parameter cannot be called {name!r}: attribute records have a member of that name")
-    namespace = {
+    namespace: dict[str, Any] = {
         "__slots__": names,
         "__doc__": Attrs.__doc__,
         "_params": params,
+        "_interned": {},
         "_names": names,
         "_static": tuple(param.name for param in params if not param.dynamic),
         "_dynamic": tuple(param.name for param in params if param.dynamic),

@@ -141,7 +141,8 @@ class Operator:
 
     __slots__ = (
         "_attrs_class",
-        "_default_values",
+        "_default_attrs",
+        "_holds_objects",
         "_positions",
         "active_inputs",
         "aliases",
@@ -222,8 +223,8 @@ class Operator:
         (0, 1)
         """
         given = {**values, **more} if values else more
-        if not given and self._default_values is not None:
-            return self._attrs_class(self._default_values)
+        if not given and self._default_attrs is not None:
+            return self._default_attrs
         parsed = {}
         for name, value in given.items():
             param = self.param_by_name.get(name)
@@ -237,7 +238,9 @@ class Operator:
                         f"{self.name}: missing required parameter {param.name!r} ({param.expects()})"
                     )
                 parsed[param.name] = param.default
-        return self._attrs_class(parsed)
+        made = self._attrs_class(parsed)
+        # Hidden parameters hold graphs and the like, which must not be kept alive.
+        return made if self._holds_objects else made.interned()
 
     def attrs_from(self, other: Attrs) -> Attrs:
         """Return this operator's attributes with the values that ``other`` holds under the same names."""
@@ -417,10 +420,10 @@ class Operator:
         return inspect.Signature(arguments)
 
     def _optional_inputs(self) -> set[str]:
-        if self.active_inputs is None or self._default_values is None:
+        if self.active_inputs is None or self._default_attrs is None:
             # Without a default attribute record nothing can be said; a declared choice makes the tail optional.
             return set() if self.active_inputs is None else set(self.inputs[1:])
-        return set(self.inputs) - set(self.active_inputs(self._attrs_class(self._default_values)))
+        return set(self.inputs) - set(self.active_inputs(self._default_attrs))
 
     def docstring(self) -> str:
         """Return a NumPy-style docstring made from the declaration."""
@@ -558,9 +561,9 @@ def operator(
     op.param_by_name = {param.name: param for param in params}
     op.dynamic_params = tuple(param.name for param in params if param.dynamic)
     op._attrs_class = attrs_class(params)
-    op._default_values = (
-        None if any(param.required for param in params) else {param.name: param.default for param in params}
-    )
+    op._holds_objects = any(param.hidden for param in params)
+    required = any(param.required for param in params)
+    op._default_attrs = None if required else op._attrs_class({param.name: param.default for param in params})
     op._positions = op.argument_names()
     op.active_inputs = active_inputs
     op.aux = aux if callable(aux) else tuple(aux)

@@ -24,16 +24,6 @@ cdef object operator_named(str name):
     return found
 
 
-cdef dict _default_attrs = {}
-
-
-cdef object default_attrs(object op):
-    found = _default_attrs.get(op)
-    if found is None:
-        found = _default_attrs[op] = op.attrs()
-    return found
-
-
 cdef dict _scalar_attrs = {}
 
 
@@ -83,7 +73,7 @@ cdef class GraphBuilder:
     cdef public int part
     cdef public object context
     cdef public str prefix
-    cdef set names
+    cdef readonly set names
     cdef dict counters
 
     def __init__(self, Graph graph not None):
@@ -193,7 +183,7 @@ cdef class GraphBuilder:
 
 cdef object attrs_of(object op, object attrs):
     if attrs is None:
-        return default_attrs(op)
+        return op.attrs()
     if isinstance(attrs, dict):
         return op.attrs(attrs)
     return attrs

@@ -79,19 +79,23 @@ def build(
     """
     with paused():
         moded = set_mode(graph, train)
-        if moded is not graph and any(node.op is not None and node.op.uses_train for node in graph.nodes):
+        moded.disposable = moded is not graph
+        if moded.disposable and any(op.uses_train for op in graph.operators()):
             # Hidden results depend on the mode.
             variables = [node for node in graph.nodes if node.op is None]
             shapes = {node.name: node.specs[0].shape for node in variables}
             moded = infer(moded, shapes, {node.name: node.specs[0].dtype for node in variables}, partial=True)
+            moded.disposable = True
         graph = moded
         if wrt:
             graph = add_gradient(graph, list(wrt))
+            graph.disposable = True
         if optimized:
             graph = optimize(graph)
         graph = place(graph, context, groups or {})
         graph, heads, added = separate_outputs(graph, set(add))
         made = Compiled(by_phase(graph), heads, added)
+        made.graph.disposable = False
         made.interpreted = why_interpreted(made.graph, context) if optimized else "a monitor looks at every node"
         if not made.interpreted:
             compile_in(made)
@@ -129,7 +133,7 @@ def separate_outputs(graph: Graph, add: set[str]) -> tuple[Graph, list[int | str
     place_of: dict[Entry, int] = {}
     heads: list[int | str] = []
     added: dict[int, str] = {}
-    graph = graph.copy()  # for its outputs at least
+    graph = graph.writable()  # for its outputs at least
     for entry in graph.outputs[: graph.n_heads]:
         if entry[0].op is None:
             heads.append(entry[0].name)

@@ -34,7 +34,7 @@ def fold_batch_norm(graph: Graph) -> Graph:
     >>> fold_batch_norm(Graph()).nodes
     []
     """
-    if graph.train or graph.gradients:
+    if graph.train or graph.gradients or all(op.name != "BatchNorm" for op in graph.operators()):
         return graph
     users = graph.consumers()
     layers = {node: layer for node in graph.nodes if (layer := _layer_before(graph, users, node)) is not None}

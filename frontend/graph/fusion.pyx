@@ -5,7 +5,8 @@ lie on the longest path to it. Fusible nodes that are connected and have the sam
 else between them.
 """
 
-import heapq
+from libcpp.queue cimport priority_queue
+from libcpp.vector cimport vector
 
 from ...ops.array cimport Spec
 from .ir cimport Graph, Node
@@ -32,10 +33,9 @@ def fuse_pointwise(Graph graph not None):
     groups = _groups(graph)
     if not groups:
         return graph
-    graph = graph.copy()
-    joined = sum(len(group) for group in groups)
-    _replace(graph, [[graph.nodes[index] for index in group] for group in groups])
-    graph.note("fusion", f"joined {joined} element-wise operators into {len(groups)}")
+    graph = graph.writable()
+    _Fuser(graph).replace(groups)
+    graph.note("fusion", f"joined {sum([len(group) for group in groups])} element-wise operators into {len(groups)}")
     return graph
 
 
@@ -62,15 +62,16 @@ cdef class _Loops:
             return False
         if node.specs[0] is None or not (<Spec>node.specs[0]).size:
             return False
-        ins = []
+        # The parameters by identity: equal records are one for most nodes, and nodes keep theirs.
+        cdef list key = [op, id(node.attrs), node.specs[0]]
         for source, index in node.inputs:
             if source.specs is None or source.specs[index] is None:
                 return False
-            ins.append(source.specs[index])
-        key = (op, node.attrs.cache_key, *ins, node.specs[0])
-        found = self.known.get(key)
+            key.append(source.specs[index])
+        call = tuple(key)
+        found = self.known.get(call)
         if found is None:
-            found = self.known[key] = describe_loop(op, node.attrs, ins, list(node.specs)) is not None
+            found = self.known[call] = describe_loop(op, node.attrs, key[3:], list(node.specs)) is not None
         return found
 
 
@@ -84,56 +85,57 @@ cdef set mutated_entries(nodes):
     return found
 
 
-cdef Py_ssize_t find(list parent, Py_ssize_t index) except -1:
-    cdef Py_ssize_t above
-    while True:
-        above = parent[index]
-        if above == index:
-            return index
-        parent[index] = parent[above]
+cdef Py_ssize_t find(vector[Py_ssize_t]& parent, Py_ssize_t index) noexcept:
+    while parent[index] != index:
+        parent[index] = parent[parent[index]]
         index = parent[index]
+    return index
 
 
-cdef list _kinds(Graph graph):
+cdef vector[Py_ssize_t] _kinds(Graph graph) except *:
     """What may be in one group with what, a number a node: 0 for nodes that are not fused."""
     cdef _Loops loops = _Loops()
     cdef set mutated = mutated_entries(graph.nodes)
+    cdef vector[Py_ssize_t] kinds
+    cdef dict numbers = {}
     cdef Node node
-    kinds, numbers = [], {}
+    kinds.reserve(len(graph.nodes))
     for node in graph.nodes:
         if loops.fusible(node) and not node.controls and (not mutated or mutated.isdisjoint(node.inputs)):
-            kinds.append(numbers.setdefault(((<Spec>node.specs[0]).shape, node.part, node.context, node.cached), len(numbers) + 1))
+            key = ((<Spec>node.specs[0]).shape, node.part, node.context, node.cached)
+            kinds.push_back(<Py_ssize_t>numbers.setdefault(key, len(numbers) + 1))
         else:
-            kinds.append(0)
+            kinds.push_back(0)
     return kinds
 
 
-def _groups(Graph graph):
+cdef list _groups(Graph graph):
     """Return the groups as lists of node numbers in order, each of two nodes at least."""
     cdef Node node, source
-    cdef Py_ssize_t kind, most
-    cdef list kinds = _kinds(graph), barrier, parent
-    barrier = [0] * len(graph.nodes)
-    parent = list(range(len(graph.nodes)))
+    cdef Py_ssize_t kind, most, start
+    cdef vector[Py_ssize_t] kinds = _kinds(graph), barrier, parent
     for node in graph.nodes:
         kind = kinds[node.id]
         most = 0
-        for source, _ in node.inputs:
-            most = max(most, <Py_ssize_t>barrier[source.id] + (not kind or <Py_ssize_t>kinds[source.id] != kind))
+        for entry in node.inputs:
+            source = <Node>(<tuple>entry)[0]
+            most = max(most, barrier[source.id] + (not kind or kinds[source.id] != kind))
         for source in node.controls or ():
-            most = max(most, <Py_ssize_t>barrier[source.id] + (not kind or <Py_ssize_t>kinds[source.id] != kind))
-        barrier[node.id] = most
+            most = max(most, barrier[source.id] + (not kind or kinds[source.id] != kind))
+        barrier.push_back(most)
+        parent.push_back(node.id)
     for node in graph.nodes:
         kind = kinds[node.id]
         if not kind:
             continue
-        for source, _ in node.inputs:
-            if <Py_ssize_t>kinds[source.id] == kind and barrier[source.id] == barrier[node.id]:
+        for entry in node.inputs:
+            source = <Node>(<tuple>entry)[0]
+            if kinds[source.id] == kind and barrier[source.id] == barrier[node.id]:
                 parent[find(parent, node.id)] = find(parent, source.id)
     members = {}
-    for node in graph.nodes:
-        if kinds[node.id]:
-            members.setdefault(find(parent, node.id), []).append(node.id)
+    for start in range(<Py_ssize_t>kinds.size()):
+        if kinds[start]:
+            members.setdefault(find(parent, start), []).append(start)
     parts = [group[start : start + MOST_STEPS] for group in members.values() for start in range(0, len(group), MOST_STEPS)]
     return [part for part in parts if len(part) > 1]
 
@@ -141,134 +143,215 @@ def _groups(Graph graph):
 # ---- the fused nodes ---------------------------------------------------------------------------------------------------
 
 
-def _replace(Graph graph, list groups):
-    """Put one node in the place of each group, and all nodes into an order again."""
-    cdef Node node, fused
-    cdef dict moved, known, made
-    inside = {node: number for number, group in enumerate(groups) for node in group}
-    read_outside = set(graph.outputs)
-    for node in graph.nodes:
-        own = inside.get(node, -1)
-        for entry in node.inputs:
-            if inside.get((<tuple>entry)[0], own) != own:
-                read_outside.add(entry)
-    moved, known = {}, {}
-    made = {}  # the last member of a group -> the fused node
-    for group in groups:
-        fused = _fuse(group, read_outside, moved, known)
-        made[group[len(group) - 1]] = fused
-    nodes = []
-    for node in graph.nodes:
-        if node in made:
-            nodes.append(made[node])
-        elif node not in inside:
-            nodes.append(node)
-    owners = {member: made[group[len(group) - 1]] for group in groups for member in group} if any(node.controls for node in nodes) else {}
-    for node in nodes:
-        node.inputs = [moved.get(entry, entry) for entry in node.inputs]
-        if node.controls:
-            node.controls = list(dict.fromkeys(owners.get(source, source) for source in node.controls))
-    graph.outputs = [moved.get(entry, entry) for entry in graph.outputs]
-    graph.nodes = _ordered(nodes)
-    graph.number()
+cdef class _Fuser:
+    """Puts one node in the place of each group of a graph, and all nodes into an order again."""
 
+    cdef Graph graph
+    cdef vector[Py_ssize_t] group_of     # of each node; -1: of none
+    cdef vector[Py_ssize_t] member_of    # its place in its group
+    cdef vector[char] read_outside       # whether somebody outside its group reads it
+    cdef list moved                      # entries that results of groups have become
+    cdef dict records, fixed_parts       # what is known of parameter records; numbers of equal ones
+    cdef dict known                      # parameters of fused nodes
+    cdef object fused_op
 
-cdef Node _fuse(list group, set read_outside, dict moved, dict known):
-    cdef Node node, source, fused, last
-    cdef dict members = {node: number for number, node in enumerate(group)}
-    cdef dict inputs = {}
-    cdef Py_ssize_t index, position, number
-    for node in group:
-        for entry in node.inputs:
-            if entry[0] not in members:
-                inputs.setdefault(entry, len(inputs))
-    steps, numbers = [], []
-    for node in group:
-        operands = [len(inputs) + members[source] if source in members else inputs[source, index] for source, index in node.inputs]
-        steps.append((node.op, node.attrs, operands))
-        numbers.extend(node.attrs.scalars)
-    results = [node for node in group if (node, 0) in read_outside]
-    outputs = [len(inputs) + members[node] for node in results]
-    specs = tuple([node.specs[0] for node in results])
-    # In place only element for element: a repeated input could have as many bytes by chance.
-    pairs = [
-        (number, position)
-        for position, spec in enumerate(specs)
-        for (source, index), number in inputs.items()
-        if source.specs[index].shape == spec.shape and source.specs[index].itemsize == spec.itemsize
-    ]
-    attrs = _attributes(steps, outputs, pairs, tuple(numbers), len(inputs), known)
-    fused = Node(registry.get("_fused"), attrs, f"fused_{group[0].name}_{group[len(group) - 1].name}", inputs)
-    fused.specs = specs
-    last = group[len(group) - 1]
-    fused.context, fused.part, fused.cached = last.context, last.part, last.cached
-    for position, node in enumerate(results):
-        moved[node, 0] = (fused, position)
-    return fused
+    def __init__(self, Graph graph not None):
+        self.graph = graph
+        self.moved = [None] * len(graph.nodes)
+        self.records, self.fixed_parts, self.known = {}, {}, {}
+        self.fused_op = registry.get("_fused")
 
+    cdef int replace(self, list groups) except -1:
+        cdef Node node, fused, source
+        cdef Graph graph = self.graph
+        cdef Py_ssize_t number, place, index
+        self.mark(groups)
+        made = {}  # number of the last member of a group -> the fused node
+        for group in groups:
+            made[group[len(group) - 1]] = self.fuse(<list>group)
+        nodes = []
+        for index, node in enumerate(graph.nodes):
+            if self.group_of[index] < 0:
+                nodes.append(node)
+            else:
+                fused = <Node>made.get(index)
+                if fused is not None:
+                    nodes.append(fused)
+        for node in nodes:
+            for place in range(len(node.inputs)):
+                node.inputs[place] = self.entry(<tuple>node.inputs[place])
+            if node.controls:
+                controls = []
+                for source in node.controls:
+                    number = self.group_of[source.id]
+                    controls.append(source if number < 0 else made[groups[number][len(groups[number]) - 1]])
+                node.controls = list(dict.fromkeys(controls))
+        graph.outputs = [self.entry(<tuple>entry) for entry in graph.outputs]
+        graph.nodes = _ordered(nodes)
+        graph.number()
+        return 0
 
-cdef object _attributes(list steps, list outputs, list pairs, tuple numbers, Py_ssize_t count, dict known):
-    """Return the parameters of a fused node; those of equal groups are made once."""
-    key = (*[(op, attrs.cache_key, *operands) for op, attrs, operands in steps], tuple(outputs), tuple(pairs), count)
-    found = known.get(key)
-    if found is None:
-        texts = []
+    cdef int mark(self, list groups) except -1:
+        """Note which group each node is in, and whose results are read outside."""
+        cdef Node node, source
+        cdef Py_ssize_t number, place, index, own
+        self.group_of.assign(len(self.graph.nodes), -1)
+        self.member_of.assign(len(self.graph.nodes), 0)
+        self.read_outside.assign(len(self.graph.nodes), 0)
+        for number, group in enumerate(groups):
+            for place, index in enumerate(group):
+                self.group_of[index] = number
+                self.member_of[index] = place
+        for index, node in enumerate(self.graph.nodes):
+            own = self.group_of[index]
+            for entry in node.inputs:
+                source = <Node>(<tuple>entry)[0]
+                if self.group_of[source.id] != own:
+                    self.read_outside[source.id] = True
+        for entry in self.graph.outputs:
+            self.read_outside[(<Node>(<tuple>entry)[0]).id] = True
+        return 0
+
+    cdef tuple entry(self, tuple entry):
+        # Fused nodes are not numbered yet: only entries of the graph as it was are looked up.
+        cdef Node source = <Node>entry[0]
+        if source.id < 0 or self.moved[source.id] is None:
+            return entry
+        return <tuple>self.moved[source.id]
+
+    cdef Node fuse(self, list group):
+        cdef Node node, source, fused, last
+        cdef dict inputs = {}
+        cdef list steps = [], numbers = [], results = [], outputs = [], specs = [], operands
+        cdef Py_ssize_t index, own = self.group_of[<Py_ssize_t>group[0]]
+        cdef list members = [self.graph.nodes[index] for index in group]
+        for node in members:
+            for entry in node.inputs:
+                if self.group_of[(<Node>(<tuple>entry)[0]).id] != own:
+                    inputs.setdefault(entry, len(inputs))
+        for node in members:
+            operands = []
+            for entry in node.inputs:
+                source = <Node>(<tuple>entry)[0]
+                operands.append(len(inputs) + self.member_of[source.id] if self.group_of[source.id] == own else inputs[entry])
+            steps.append((node.op, node.attrs, operands))
+            numbers.extend(self.scalars_of(node.attrs))
+            if self.read_outside[node.id]:
+                results.append(node)
+                outputs.append(len(inputs) + self.member_of[node.id])
+                specs.append(node.specs[0])
+        attrs = self.attributes(steps, outputs, _pairs(inputs, specs), tuple(numbers), len(inputs))
+        last = <Node>members[len(members) - 1]
+        fused = Node(self.fused_op, attrs, f"fused_{(<Node>members[0]).name}_{last.name}", inputs)
+        fused.specs = tuple(specs)
+        fused.context, fused.part, fused.cached = last.context, last.part, last.cached
+        for index, node in enumerate(results):
+            self.moved[node.id] = (fused, index)
+        return fused
+
+    cdef tuple scalars_of(self, object attrs):
+        return (<tuple>self.described(attrs))[1]
+
+    cdef tuple described(self, object attrs):
+        """Return a number for the parameters without the dynamic ones, and the values of those."""
+        cdef tuple found = self.records.get(id(attrs))
+        if found is None:
+            number = self.fixed_parts.setdefault((type(attrs), attrs.cache_key), len(self.fixed_parts))
+            # The record stays in the value, so that its address stays its own.
+            found = self.records[id(attrs)] = (number, attrs.scalars, attrs)
+        return found
+
+    cdef object attributes(self, list steps, list outputs, tuple pairs, tuple numbers, Py_ssize_t count):
+        """Return the parameters of a fused node; those of equal groups are made once."""
+        cdef list parts = [count, pairs, *outputs]
         for op, attrs, operands in steps:
-            values = {name: text for name, text in op.format_attrs(attrs).items() if name not in op.dynamic_params}
-            texts.append([op.name, values, operands])
-        expression = format_expression(texts, outputs, pairs)
-        found = known[key] = registry.get("_fused").attrs(expression=expression, numbers=numbers, num_args=count)
-    return found if found.numbers == numbers else found.with_(numbers=numbers)
+            parts.append(op)
+            parts.append((<tuple>self.described(attrs))[0])
+            parts.extend(operands)
+        key = tuple(parts)
+        found = self.known.get(key)
+        if found is None:
+            texts = []
+            for op, attrs, operands in steps:
+                values = {name: text for name, text in op.format_attrs(attrs).items() if name not in op.dynamic_params}
+                texts.append([op.name, values, operands])
+            expression = format_expression(texts, outputs, pairs)
+            found = self.known[key] = self.fused_op.attrs(expression=expression, numbers=numbers, num_args=count)
+        return found if not numbers or found.numbers == numbers else found.with_(numbers=numbers).interned()
 
 
-cdef bint _in_order(list nodes, dict place) except -1:
-    cdef Node node
+cdef tuple _pairs(dict inputs, list specs):
+    """Which inputs the results may take the place of: element for element only, as equal sizes could be chance."""
+    cdef Spec given, spec
+    cdef list found = []
+    for position, spec in enumerate(specs):
+        for entry, number in inputs.items():
+            given = <Spec>(<Node>(<tuple>entry)[0]).specs[<Py_ssize_t>(<tuple>entry)[1]]
+            if given.shape == spec.shape and given.itemsize == spec.itemsize:
+                found.append((number, position))
+    return tuple(found)
+
+
+cdef bint _in_order(list nodes) except -1:
+    cdef Node node, source
     cdef Py_ssize_t index
     for index, node in enumerate(nodes):
-        for source, _ in node.inputs:
-            if <Py_ssize_t>place[source] >= index:
+        for entry in node.inputs:
+            if (<Node>(<tuple>entry)[0]).id >= index:
                 return False
         for source in node.controls or ():
-            if <Py_ssize_t>place[source] > index:
+            if source.id > index:
                 return False
     return True
 
 
-def _ordered(list nodes):
+cdef list _ordered(list nodes):
     """Return the nodes with inputs first, otherwise in the given order; users of what is written twice keep theirs."""
-    cdef dict place = {node: index for index, node in enumerate(nodes)}
-    if _in_order(nodes, place):
+    cdef Node node, source
+    cdef Py_ssize_t index, user
+    cdef list result = [], users
+    cdef vector[vector[Py_ssize_t]] after
+    cdef vector[Py_ssize_t] waiting   # how many edges lead to a node from nodes that have no place yet
+    cdef priority_queue[Py_ssize_t] ready   # largest first, hence the signs
+    for index, node in enumerate(nodes):
+        node.id = index
+    if _in_order(nodes):
         return nodes
-    before = [set() for _ in nodes]
-    for node, index in place.items():
-        before[index].update(place[source] for source, _ in node.inputs)
-        before[index].update(place[source] for source in node.controls or ())
-    for users in _users_of_mutated(nodes, place).values():
-        for earlier, later in zip(users, users[1:]):
-            before[later].add(earlier)
-    after = [[] for _ in nodes]
-    for index, sources in enumerate(before):
-        for source in sources:
-            after[source].append(index)
-    waiting = [len(sources) for sources in before]
-    ready = [index for index, count in enumerate(waiting) if not count]
-    heapq.heapify(ready)
-    result = []
-    while ready:
-        index = heapq.heappop(ready)
+    after.resize(len(nodes))
+    waiting.assign(len(nodes), 0)
+    for index, node in enumerate(nodes):
+        for entry in node.inputs:
+            after[(<Node>(<tuple>entry)[0]).id].push_back(index)
+            waiting[index] += 1
+        for source in node.controls or ():
+            if source.id != index:
+                after[source.id].push_back(index)
+                waiting[index] += 1
+    for users in _users_of_mutated(nodes):
+        for index in range(1, len(users)):
+            after[<Py_ssize_t>users[index - 1]].push_back(<Py_ssize_t>users[index])
+            waiting[<Py_ssize_t>users[index]] += 1
+    for index in range(len(nodes)):
+        if not waiting[index]:
+            ready.push(-index)
+    while not ready.empty():
+        index = -ready.top()
+        ready.pop()
         result.append(nodes[index])
         for user in after[index]:
             waiting[user] -= 1
             if not waiting[user]:
-                heapq.heappush(ready, user)
+                ready.push(-user)
     return result
 
 
-def _users_of_mutated(nodes, dict place):
+cdef list _users_of_mutated(list nodes):
+    """The users of each entry that some node writes, by number and in order."""
     cdef Node node
     users = {entry: [] for entry in mutated_entries(nodes)}
-    for node in nodes:
-        for entry in dict.fromkeys(node.inputs):
-            if entry in users:
-                users[entry].append(place[node])
-    return users
+    if users:
+        for node in nodes:
+            for entry in dict.fromkeys(node.inputs):
+                if entry in users:
+                    users[entry].append(node.id)
+    return list(users.values())

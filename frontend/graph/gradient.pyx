@@ -118,7 +118,7 @@ cdef class Backward:
     def __init__(self, Graph graph, wrt):
         cdef Node node
         self.wrt = list(wrt)
-        self.graph = graph.copy()
+        self.graph = graph.writable()
         self.forward = list(self.graph.nodes)
         self.variables = {node.name: node for node in self.forward if node.op is None}
         for name in self.wrt:
@@ -126,7 +126,7 @@ cdef class Backward:
                 raise MXNetError(f"cannot differentiate with respect to {name!r}: the graph has no variable of that name")
         self.builder = GraphBuilder(self.graph)
         self.builder.part = BACKWARD
-        self.names = {node.name for node in self.forward}
+        self.names = self.builder.names
         self.pending = [None] * len(self.forward)
         self.templates = {}
         self.numbers = {}
@@ -147,10 +147,8 @@ cdef class Backward:
                 if node.op is not None and self.needs[i] and self.pending[i] is not None:
                     self.differentiate(node)
             gradients = [self.gradient_of(<Node>self.variables[name]) for name in self.wrt]
-        used = {source for node in graph.nodes for source, _ in node.inputs} if head_grads else set()
-        used.update([entry[0] for entry in gradients])
-        graph.head_grads = [node for node in head_grads if node in used]
-        unused = {node for node in head_grads if node not in used}
+        unused = self.unused(head_grads, gradients)
+        graph.head_grads = [node for node in head_grads if node not in unused]
         if unused:
             graph.nodes = [node for node in graph.nodes if node not in unused]
             graph.number()
@@ -162,6 +160,17 @@ cdef class Backward:
             f"{len(graph.head_grads)} heads ask for gradients",
         )
         return graph
+
+    cdef set unused(self, list head_grads, list gradients):
+        """Return the variables among ``head_grads`` that nothing reads."""
+        cdef Node node
+        unused = set(head_grads)
+        for node in self.graph.nodes if unused else ():
+            for entry in node.inputs:
+                if (<Node>(<tuple>entry)[0]).op is None:
+                    unused.discard((<tuple>entry)[0])
+        unused.difference_update([entry[0] for entry in gradients])
+        return unused
 
     cdef list find_needs(self, set wanted):
         """For each node, whether a gradient at its outputs reaches one of the wanted variables."""
@@ -287,7 +296,7 @@ cdef class Backward:
         number = self.numbers.get(id(node.attrs))
         if number is None:
             # Equal parameters get one number; the record is kept, so that its address stays its own.
-            number = self.keys.setdefault((node.op, node.attrs._values()), (len(self.keys), node.attrs))[0]
+            number = self.keys.setdefault((type(node.attrs), node.attrs._values()), (len(self.keys), node.attrs))[0]
             self.numbers[id(node.attrs)] = number
             self.keys[id(node.attrs)] = node.attrs
         key = [node.op, number]

@@ -153,7 +153,7 @@ cdef class Entries:
     cdef bint has_dtypes       # some operator decides on a dtype whatever its inputs
 
     def __init__(self, Graph graph):
-        cdef dict numbers = {}
+        cdef dict numbers = {}, seen = {}
         cdef Node node
         self.offsets = [0]
         self.calls = []
@@ -162,10 +162,10 @@ cdef class Entries:
                 self.count += 1
                 self.calls.append(None)
             else:
-                key = (node.op, node.attrs._values())
-                number = numbers.get(key)
+                call = (node.op, id(node.attrs))
+                number = seen.get(call)
                 if number is None:
-                    number = numbers[key] = len(numbers)
+                    number = seen[call] = numbers.setdefault((node.op, node.attrs._values()), len(numbers))
                     self.has_dtypes |= not node.inputs or "dtype" in node.op.param_by_name
                 self.calls.append(number)
                 outputs = node.op.num_outputs
@@ -359,7 +359,7 @@ cdef Graph fill(Graph graph, dict shapes, dict dtypes, bint partial):
     cdef Entries entries
     cdef Solver of_shapes, of_dtypes
     cdef Py_ssize_t k, first, end
-    result = graph.copy()
+    result = graph.writable()
     entries = Entries(result)
     of_shapes = solve_shapes(result, shapes, entries)
     of_dtypes = solve_dtypes(result, dtypes, entries, True)

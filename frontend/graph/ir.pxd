@@ -24,7 +24,10 @@ cdef class Graph:
     cdef public list head_grads
     cdef public dict constants
     cdef public bint train
+    cdef public bint disposable
     cdef public list notes
+
+    cdef bint is_numbered(self) except -1
 
 
 cdef list topological(list roots)

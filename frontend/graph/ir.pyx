@@ -25,7 +25,8 @@ cdef class Node:
     inputs : list of (Node, int)
         The entries it reads.
     annotations : dict of str to str, optional
-        What users wrote beside it, such as ``__lr_mult__`` or ``__ctx_group__``.
+        What users wrote beside it, such as ``__lr_mult__`` or ``__ctx_group__``. Copies of a node share the
+        dictionary: to change it, put another one in its place.
 
     Attributes
     ----------
@@ -98,7 +99,7 @@ cdef class Node:
         made.name = self.name
         made.inputs = list(self.inputs)
         made.controls = None if self.controls is None else list(self.controls)
-        made.annotations = None if self.annotations is None else dict(self.annotations)
+        made.annotations = self.annotations
         made.subgraphs = self.subgraphs
         made.specs = self.specs
         made.context = self.context
@@ -106,6 +107,15 @@ cdef class Node:
         made.cached = self.cached
         made.id = self.id
         return made
+
+
+cdef Py_ssize_t place_of(Node node, dict places) except -1:
+    return node.id if places is None else <Py_ssize_t>places[node]
+
+
+cdef tuple moved_entry(tuple entry, list nodes, list firsts, dict places):
+    cdef Py_ssize_t place = place_of(<Node>entry[0], places), index = entry[1]
+    return <tuple>firsts[place] if index == 0 else (nodes[place], entry[1])
 
 
 cdef list topological(list roots):
@@ -183,6 +193,8 @@ cdef class Graph:
         Values of variables that are part of the graph (folded subgraphs).
     train : bool
         Whether operators run in training mode.
+    disposable : bool
+        Nobody keeps this graph but who holds it now: a pass may change it instead of a copy.
     notes : list of (str, str)
         What each pass did.
 
@@ -228,26 +240,41 @@ cdef class Graph:
         graph.replace_nodes()
         return graph
 
+    def writable(self):
+        """Return what a pass may change: a copy, or the graph itself where it is disposable."""
+        return self if self.disposable else self.copy()
+
     def replace_nodes(self):
         """Put copies in the place of all nodes."""
-        cdef dict copies = {}
+        cdef list nodes = [], firsts = []  # the copies, and the entries of their first outputs
+        cdef dict places = None if self.is_numbered() else {}
         cdef Node node, made
-        cdef list nodes = []
         cdef Py_ssize_t i
-        for node in self.nodes:
+        for i, node in enumerate(self.nodes):
             made = node.clone()
-            made.id = len(nodes)
+            made.id = i
             nodes.append(made)
-            copies[node] = made
+            firsts.append((made, 0))
+            if places is not None:
+                places[node] = i
         for made in nodes:
             for i in range(len(made.inputs)):
-                source, index = <tuple>made.inputs[i]
-                made.inputs[i] = (copies[source], index)
+                made.inputs[i] = moved_entry(<tuple>made.inputs[i], nodes, firsts, places)
             if made.controls is not None:
-                made.controls = [copies[source] for source in made.controls]
+                made.controls = [nodes[place_of(<Node>source, places)] for source in made.controls]
+        self.outputs = [moved_entry(<tuple>entry, nodes, firsts, places) for entry in self.outputs]
+        if self.head_grads:
+            present = set(self.nodes)
+            self.head_grads = [nodes[place_of(<Node>source, places)] for source in self.head_grads if source in present]
         self.nodes = nodes
-        self.outputs = [(copies[source], index) for source, index in self.outputs]
-        self.head_grads = [copies[source] for source in self.head_grads if source in copies]
+
+    cdef bint is_numbered(self) except -1:
+        """Whether every node's ``id`` is its place; not so for the nodes of symbols, which many graphs share."""
+        cdef Py_ssize_t i
+        for i in range(len(self.nodes)):
+            if (<Node>self.nodes[i]).id != i:
+                return False
+        return True
 
     def reorder(self):
         """Find ``nodes`` anew from the outputs; nodes that nothing needs are gone after it. Returns the graph."""
@@ -268,6 +295,26 @@ cdef class Graph:
     def heads(self):
         """The entries of the graph's results, without gradients."""
         return self.outputs[:self.n_heads]
+
+    def operators(self):
+        """Return the set of operators that the graph calls."""
+        cdef Node node
+        found = {node.op for node in self.nodes}
+        found.discard(None)
+        return found
+
+    def annotated(self, str key):
+        """Return the nodes that have an annotation of that name."""
+        cdef Node node
+        return [node for node in self.nodes if node.annotations is not None and key in node.annotations]
+
+    def has_specs(self):
+        """Whether shape and dtype of every entry are known."""
+        cdef Node node
+        for node in self.nodes:
+            if node.specs is None or None in node.specs:
+                return False
+        return True
 
     def consumers(self):
         """Return for each node, by its id, the list of ``(user, position among its inputs)``."""

@@ -22,6 +22,7 @@ __all__ = ["block_layouts"]
 
 NAME = "layout"
 _NORM = ("eps", "momentum", "fix_gamma", "use_global_stats", "output_mean_var")
+_CONVOLUTIONS = ("Convolution", "_fused_Convolution")
 _FEW = 4  # channels of plain data that a blocked convolution reads directly
 
 # Operators that compute each element of their result from the same element of inputs of one shape.
@@ -54,7 +55,8 @@ def block_layouts(graph: Graph) -> Graph:
     []
     """
     size = onednn.preferred_block()
-    if not size or not any(_is_convolution(node, size) for node in graph.nodes):
+    convolutions = {op for op in graph.operators() if op.name in _CONVOLUTIONS}
+    if not size or not any(node.op in convolutions and _is_convolution(node, size) for node in graph.nodes if convolutions):
         return graph
     work = _Layout(graph, size)
     for node in graph.nodes:
@@ -80,7 +82,7 @@ def _plain_float(node: Node, index: int = 0) -> bool:
 
 def _is_convolution(node: Node, size: int) -> bool:
     """Whether a forward convolution can run in blocks."""
-    if node.op is None or node.op.name not in ("Convolution", "_fused_Convolution") or not _plain_float(node):
+    if node.op is None or node.op.name not in _CONVOLUTIONS or not _plain_float(node):
         return False
     source, index = node.inputs[0]
     data, attrs = source.specs[index].shape, node.attrs

@@ -82,13 +82,14 @@ def set_mode(graph: Graph, train: bool) -> Graph:
     >>> graph.train
     True
     """
-    if bool(graph.train) == train and all(node.op is None or not node.op.uses_train or node.attrs.train == train for node in graph.nodes):
+    modal = {op for op in graph.operators() if op.uses_train}
+    if bool(graph.train) == train and not any(node.op in modal and node.attrs.train != train for node in graph.nodes if modal):
         return graph
-    graph = graph.copy()
+    graph = graph.writable()
     graph.train = train
     changed: dict[tuple[object, int], tuple] = {}
-    for node in graph.nodes:
-        if node.op is not None and node.op.uses_train and node.attrs.train != train:
+    for node in graph.nodes if modal else ():
+        if node.op in modal and node.attrs.train != train:
             key = (node.op, id(node.attrs))
             if key not in changed:
                 # The old attributes stay in the value, so that their address stays theirs.
@@ -116,11 +117,12 @@ def optimize(graph: Graph, disabled: Iterable[str] = ()) -> Graph:
     []
     """
     off = switched_off(disabled)
-    if any(node.specs is None or None in node.specs for node in graph.nodes):
+    if not graph.has_specs():
         # Passes read shapes and dtypes; such a graph is run node by node.
         return graph
     mode = "train" if graph.train else "inference"
     for row in PASSES:
         if row.name not in off and row.when in ("both", mode):
-            graph = row.load()(graph)
+            before, graph = graph, row.load()(graph)
+            graph.disposable = graph.disposable or graph is not before
     return graph

@@ -25,10 +25,10 @@ def place(graph: Graph, context: Any, groups: dict[str, Any]) -> Graph:
     groups : dict of str to Context
         Devices of groups; groups without one run on ``context``.
     """
-    used = {name for node in graph.nodes if (name := node.annotation("__ctx_group__")) is not None}
+    used = {node.annotation("__ctx_group__") for node in graph.annotated("__ctx_group__")}
     if not any(groups.get(name, context) != context for name in used):
         return graph
-    graph = graph.copy()
+    graph = graph.writable()
     for node in graph.nodes:
         node.context = groups.get(node.annotation("__ctx_group__"), context)
     copies: dict[tuple, Node] = {}

@@ -6,6 +6,7 @@ Here is what has to be fast (a hundred thousand nodes in a fraction of a second)
 from libc.stdint cimport int64_t
 from libcpp.vector cimport vector
 
+from ...ops.array cimport Spec
 from .ir cimport Graph, Node
 
 from ...ops.errors import MXNetError
@@ -122,6 +123,7 @@ cdef class Sharing:
     cdef vector[Reads] reads                     # of roots: of everything that shares the bytes
     cdef vector[int64_t] claimed                 # by which node's output, in place
     cdef dict shared
+    cdef dict pairs                              # of calls, where they depend on the parameters
     cdef set skipped
     cdef int64_t views                           # bytes of entries that are nothing but views
 
@@ -139,7 +141,7 @@ cdef class Sharing:
         cdef Py_ssize_t i
         cdef int64_t entry, end
         self.nodes = graph.nodes
-        self.shared, self.skipped = {}, set()
+        self.shared, self.skipped, self.pairs = {}, set(), {}
         if times is not None and len(times) != len(self.nodes):
             raise ValueError(f"times must have one interval for each of the {len(self.nodes)} nodes, got {len(times)}")
         for node in self.nodes:
@@ -157,7 +159,7 @@ cdef class Sharing:
                     raise MXNetError(f"plan_memory: node {node.name!r} has an output without shape; infer shapes first")
                 self.producer.push_back(node.id)
                 self.root.push_back(<int64_t>self.root.size())
-                self.nbytes.push_back(spec.nbytes)
+                self.nbytes.push_back((<Spec>spec).nbytes)
                 self.flags.push_back(kExternal if node.op is None or node.cached else 0)
         self.reads.resize(self.nbytes.size(), Reads(-1, -1, -1))
         self.claimed.resize(self.nbytes.size(), -1)
@@ -276,8 +278,21 @@ cdef class Sharing:
                 self.shared[(owner, to - self.base[owner.id])] = (node, index)
         return 0
 
+    cdef tuple pairs_of(self, Node node):
+        """Return which inputs the node may compute which outputs in place of."""
+        pairs = node.op.inplace
+        if not callable(pairs):
+            return <tuple>pairs
+        # Graphs repeat their calls; nodes keep their parameters, so that an address stays theirs.
+        key = (node.op, id(node.attrs))
+        found = self.pairs.get(key)
+        if found is None:
+            found = self.pairs[key] = tuple(pairs(node.attrs))
+        return <tuple>found
+
     cdef int share(self) except -1:
         cdef Node node
+        cdef tuple pairs
         # All views before anything is overwritten: nodes may run in another order than they are listed.
         for node in self.nodes:
             if node.op is not None and node.op.view and not node.cached and self.is_view(node):
@@ -285,15 +300,13 @@ cdef class Sharing:
         for node in self.nodes:
             if node.op is None or node.cached or node in self.skipped:
                 continue
-            pairs = node.op.inplace
-            if callable(pairs):
-                pairs = tuple(pairs(node.attrs))
+            pairs = self.pairs_of(node)
             if pairs:
                 self.share_in_place(node, pairs)
         for node in reversed(self.nodes):
-            if node.op is None or node.cached or node in self.skipped or not node.op.inplace:
+            if node.op is None or node.cached or node in self.skipped:
                 continue
-            pairs = node.op.inplace_pairs(node.attrs)
+            pairs = self.pairs_of(node)
             if pairs:
                 self.borrow(node, pairs)
         return 0
@@ -308,7 +321,7 @@ def plan(Graph graph, external, lent, times, bint inplace):
     cdef Sharing sharing = Sharing()
     cdef int64_t entry, root, n, total, bound, no_reuse = 0, latest = 0
     cdef vector[Lifetime] tensors
-    cdef vector[int64_t] offsets, chosen
+    cdef vector[int64_t] offsets, chosen, index_of
     cdef Node node
     cdef dict members = {}, arenas = {}, places
     cdef Py_ssize_t k
@@ -333,7 +346,7 @@ def plan(Graph graph, external, lent, times, bint inplace):
     for context, found in members.items():
         tensors.clear()
         chosen.clear()
-        index_of = {}
+        index_of.assign(n, 0)
         for entry in found:
             if sharing.find(entry) != entry:
                 continue

@@ -10,6 +10,7 @@ from .rewrite import Rewriter, single_user
 __all__ = ["fuse_results"]
 
 NAME = "postops"
+_LAYERS = ("Convolution", "FullyConnected")
 _ADDITIONS = ("elemwise_add", "broadcast_add", "_grad_add")
 
 
@@ -73,13 +74,14 @@ def fuse_results(graph: Graph) -> Graph:
     >>> fuse_results(Graph()).nodes
     []
     """
-    if graph.train or graph.gradients:
+    layers = {op for op in graph.operators() if op.name in _LAYERS}
+    if graph.train or graph.gradients or not layers:
         return graph
     users = graph.consumers()
     taken: set[Node] = set()
     chains: dict[Node, Chain] = {}
     for node in reversed(graph.nodes):  # of two convolutions that are added, the later one takes the other's result in
-        chain = _chain(graph, users, node, taken)
+        chain = _chain(graph, users, node, taken) if node.op in layers else None
         if chain is not None:
             chains[chain.last] = chain
             taken.update(part for part in (chain.conv, chain.addition, chain.last) if part is not None)
@@ -120,7 +122,7 @@ def _chain(graph: Graph, users: list[list[tuple[Node, int]]], conv: Node, taken:
 
 
 def _fusible(node: Node) -> bool:
-    if node.op is None or node.specs[0].dtype.char != "f" or node.specs[0].size == 0:
+    if node.op.name not in _LAYERS or node.specs[0].dtype.char != "f" or node.specs[0].size == 0:
         return False
     if node.op.name == "FullyConnected":
         return True

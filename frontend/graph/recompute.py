@@ -49,7 +49,7 @@ def recompute(graph: Graph, mode: str | None = None, most_time: float = MOST_TIM
         mode = environment.read().get("recompute", "")
     elif mode not in ("", "mirror", "sublinear"):
         raise ValueError(f"mode={mode!r}: expected 'mirror', 'sublinear' or ''")
-    forced = any((node.annotations or {}).get("__force_mirroring__") in ("True", "true", "1") for node in graph.nodes)
+    forced = any(node.annotation("__force_mirroring__") in ("True", "true", "1") for node in graph.annotated("__force_mirroring__"))
     if not graph.gradients or not (mode or forced):
         return graph
     view = _View(graph)

@@ -4,11 +4,16 @@ One walk in order serves the first two, because what replaces a node must be kno
 order of the nodes that stay is kept: the gradient pass has put backward nodes where they free memory earliest.
 """
 
+cimport cython
+from libcpp.vector cimport vector
+
 from .ir cimport Graph, Node
 
 from ...ops import registry
 from .collector import paused
 from .ir import BACKWARD
+
+cdef int BACKWARD_PART = BACKWARD
 
 #: Larger constants than this (bytes) are folded only where they are no larger than what they are made of.
 LARGEST_CONSTANT = 1 << 16
@@ -62,7 +67,7 @@ def simplify(Graph graph, identities=True, common=True, constants=True, dead=Tru
 
 
 cdef Graph shorten(Graph graph, bint identities, bint common, bint constants, bint dead):
-    cdef Graph result = graph.copy()
+    cdef Graph result = graph.writable()
     cdef list texts = []
     if identities or common:
         removed, merged = walk(result, identities, common)
@@ -107,12 +112,38 @@ def eliminate_dead(Graph graph):
 # ---- identities and common subexpressions ----------------------------------------------------------------------------
 
 
+@cython.final
+cdef class Facts:
+    """What the walk asks of each operator, asked once."""
+
+    cdef bint mutates     # it writes some of its inputs
+    cdef bint pure        # equal calls give equal results, whenever they run
+    cdef bint joins       # it may take its data from before another operator
+    cdef bint identity    # it may give back its first input
+
+    def __init__(self, op):
+        self.mutates = op.mutates
+        self.pure = not (op.random or op.uses_train or op.mutates or op.name == "Custom")
+        self.joins = op.name in RESHAPES or op.name == "transpose" or op.name in SHAPE_ONLY
+        self.identity = op.name in IDENTITIES or op.name in SAME_SPEC or op.name in NEUTRAL or op.name in ("transpose", "slice", "Dropout")
+
+
+cdef dict known_facts = {}
+
+
+cdef Facts facts_of(object op):
+    found = known_facts.get(op)
+    if found is None:
+        found = known_facts[op] = Facts(op)
+    return <Facts>found
+
+
 cdef set mutated_entries(Graph graph):
     """Entries that some node writes in place."""
     cdef set found = set()
     cdef Node node
     for node in graph.nodes:
-        if node.op is not None and node.op.mutates:
+        if node.op is not None and facts_of(node.op).mutates:
             for i in node.op.mutated_inputs(node.attrs):
                 found.add(node.inputs[i])
     return found
@@ -124,15 +155,17 @@ cdef tuple walk(Graph graph, bint identities, bint common):
     cdef list moved = [None] * len(graph.nodes)   # for a replaced node, the entries that its outputs became
     cdef set mutated = mutated_entries(graph)
     cdef set heads = set(graph.outputs)
-    cdef set late = read_late(graph)
+    cdef vector[char] late = read_late(graph)
     cdef dict known = {}
-    cdef dict numbers = {}     # of parameter records, by identity; equal records have one number
+    cdef dict numbers = {}     # of parameter records, by identity; equal ones have one number; operators may share a record
     cdef dict by_value = {}
     cdef Node node, source, other
+    cdef Facts facts
     for i in range(len(graph.nodes)):
         node = <Node>graph.nodes[i]
         if node.op is None:
             continue
+        facts = facts_of(node.op)
         for k in range(len(node.inputs)):
             entry = <tuple>node.inputs[k]
             source = <Node>entry[0]
@@ -141,9 +174,10 @@ cdef tuple walk(Graph graph, bint identities, bint common):
                 if entry is not None:
                     node.inputs[k] = entry
         if identities:
-            if join(node):
+            if facts.joins and join(node):
                 removed += 1
-            entry = same_as(node)
+                facts = facts_of(node.op)
+            entry = same_as(node) if facts.identity else None
             if entry is not None and entry not in mutated and (node, 0) not in mutated and not clashes(node, entry, heads):
                 moved[i] = [None] * len(node.specs)
                 moved[i][0] = entry
@@ -151,18 +185,18 @@ cdef tuple walk(Graph graph, bint identities, bint common):
                     heads.add(entry)
                 removed += 1
                 continue
-        if common and mergeable(node, mutated):
+        if common and facts.pure and mergeable(node, mutated):
             group = node.annotations.get("__ctx_group__") if node.annotations is not None else None
             number = numbers.get(id(node.attrs))
             if number is None:
-                number = numbers[id(node.attrs)] = by_value.setdefault((node.op, node.attrs._values()), len(by_value))
-            key = [number, node.context, group]
+                number = numbers[id(node.attrs)] = by_value.setdefault((type(node.attrs), node.attrs._values()), len(by_value))
+            key = [node.op, number, node.context, group]
             for entry in node.inputs:
                 key.append((<Node>(<tuple>entry)[0]).id)
                 key.append((<tuple>entry)[1])
             key = tuple(key)
             other = known.get(key)
-            if other is None or (other.part != node.part and other not in late):
+            if other is None or (other.part != node.part and not late[other.id]):
                 # Across the border between the parts only where the earlier one is kept until then anyway.
                 known[key] = node
                 continue
@@ -182,18 +216,19 @@ cdef tuple walk(Graph graph, bint identities, bint common):
     return removed, merged
 
 
-cdef set read_late(Graph graph):
-    """Nodes whose outputs the backward part reads anyway, or that are results."""
-    cdef set found = set()
+cdef vector[char] read_late(Graph graph) except *:
+    """Which nodes' outputs the backward part reads anyway, or are results."""
+    cdef vector[char] found
     cdef Node node, source
+    found.assign(len(graph.nodes), 0)
     for node in graph.nodes:
-        if node.part == BACKWARD:
+        if node.part == BACKWARD_PART:
             for entry in node.inputs:
                 source = <Node>(<tuple>entry)[0]
-                if source.part != BACKWARD:
-                    found.add(source)
+                if source.part != BACKWARD_PART:
+                    found[source.id] = 1
     for entry in graph.outputs:
-        found.add((<tuple>entry)[0])
+        found[(<Node>(<tuple>entry)[0]).id] = 1
     return found
 
 
@@ -203,8 +238,7 @@ cdef bint clashes(Node node, entry, set heads) except -1:
 
 
 cdef bint mergeable(Node node, set mutated) except -1:
-    op = node.op
-    if op.random or op.uses_train or op.mutates or node.controls or node.subgraphs or node.cached or op.name == "Custom":
+    if node.controls or node.subgraphs or node.cached:
         return False
     if mutated:
         for entry in node.inputs:
@@ -300,7 +334,7 @@ cdef tuple fold(Graph graph):
         if node.op is None:
             constant[node.id] = node.name in graph.constants
             continue
-        if node.op.random or node.op.mutates or node.op.uses_train or node.controls or node.subgraphs or node.op.name == "Custom":
+        if not facts_of(node.op).pure or node.controls or node.subgraphs:
             continue
         for entry in node.inputs:
             if not constant[(<Node>(<tuple>entry)[0]).id] or entry in mutated:
@@ -378,30 +412,36 @@ cdef tuple replace_by_values(Graph graph, list wanted):
 
 cdef Py_ssize_t drop_dead(Graph graph) except -1:
     """Drop nodes without users; writers of variables stay, because that is what they are there for."""
-    cdef set needed = set()
-    cdef list stack = [entry[0] for entry in graph.outputs]
+    cdef vector[char] needed
+    cdef list stack = [entry[0] for entry in graph.outputs], kept = []
     cdef Node node, source
     cdef Py_ssize_t before = len(graph.nodes)
+    needed.assign(before, 0)
     for node in graph.nodes:
-        if node.op is not None and node.op.mutates:
+        if node.op is not None and facts_of(node.op).mutates:
             for i in node.op.mutated_inputs(node.attrs):
                 if (<Node>node.inputs[i][0]).op is None:
                     stack.append(node)
     while stack:
         node = <Node>stack.pop()
-        if node in needed:
+        if needed[node.id]:
             continue
-        needed.add(node)
+        needed[node.id] = 1
         for entry in node.inputs:
             source = <Node>(<tuple>entry)[0]
-            if source not in needed:
+            if not needed[source.id]:
                 stack.append(source)
         if node.controls is not None:
             stack.extend(node.controls)
     # Variables that users bind stay part of the graph's list of arguments, whoever reads them.
-    needed.update(graph.variables())
-    graph.nodes = [node for node in graph.nodes if node in needed]
+    for node in graph.variables():
+        needed[node.id] = 1
+    graph.head_grads = [node for node in graph.head_grads if needed[(<Node>node).id]]
+    for node in graph.nodes:
+        if needed[node.id]:
+            kept.append(node)
+    graph.nodes = kept
     graph.number()
-    graph.constants = {node.name: graph.constants[node.name] for node in graph.nodes if node.name in graph.constants}
-    graph.head_grads = [node for node in graph.head_grads if node in needed]
-    return before - len(graph.nodes)
+    if graph.constants:
+        graph.constants = {node.name: graph.constants[node.name] for node in graph.nodes if node.name in graph.constants}
+    return before - len(kept)

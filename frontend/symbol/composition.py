@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["SymbolFunction", "make_node", "substitute"]
 
 Entry = tuple[Node, int]
-_default_attrs: dict[Operator, Attrs] = {}
 
 
 def single(symbol: Any, what: str) -> Entry:
@@ -118,11 +117,6 @@ def _attrs(op: Operator, call: Call) -> Attrs:
             call.params[op.count_param] = count
         elif count and op._parse(op.param_by_name[op.count_param], given) < count:
             raise ArgumentValueError(f"{op.name}: {op.count_param}={given!r}, but {count} inputs were given")
-    elif not call.params:
-        found = _default_attrs.get(op)
-        if found is None:
-            found = _default_attrs[op] = op.attrs()
-        return found
     return op.attrs(call.params)
 
 

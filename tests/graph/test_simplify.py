@@ -150,3 +150,27 @@ def test_shapes_alone_do_not_keep_data():
 def test_notes_say_what_was_done():
     y = call("exp", [call("_copy", [variable("x")])])
     assert "1 identities removed" in simplified(y, x=(2,)).explain()
+
+
+def test_equal_parameters_of_different_operators_are_different_calls():
+    x = variable("x")
+    sums = [call(name, [x], axis=1) for name in ("sum", "max", "mean")]
+    assert len({id(node.attrs) for node, _ in sums}) < 3, "operators of one family share their records"
+    graph = simplify.simplify(infer(graph_of(*sums), {"x": (2, 3)}))
+    assert [node.op.name for node, _ in graph.outputs] == ["sum", "max", "mean"]
+
+
+def test_zeros_of_both_signs_are_different_parameters():
+    x = variable("x")
+    products = [call("_mul_scalar", [x], scalar=zero) for zero in (0.0, -0.0)]
+    graph = simplify.simplify(infer(graph_of(*[call("_rdiv_scalar", [product], scalar=1.0) for product in products]), {"x": (2,)}))
+    first, second = (result.asnumpy() for result in interpret(graph, {"x": mx.nd.ones((2,))}))
+    assert (first == np.inf).all() and (second == -np.inf).all()
+
+
+def test_a_disposable_graph_is_changed_in_its_place():
+    x = variable("x")
+    graph = infer(graph_of(call("exp", [call("_copy", [x])])), {"x": (2,)})
+    graph.disposable = True
+    assert simplify.simplify(graph) is graph
+    assert [node.op and node.op.name for node in graph.nodes] == [None, "exp"]
