@@ -32,6 +32,7 @@ PROGRAMS = (
     "drawings",
     "helpers",
     "api",
+    "contrib_programs",
 )
 
 DATA_DIR = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "mxnet")

@@ -43,6 +43,7 @@ FAMILIES = {
     "trajectories": "training_programs", "schedules": "training_programs", "metrics": "training_programs",
     "initializers": "training_programs", "drawings": "drawing_programs", "helpers": "ndarray_programs",
     "rnn": "rnn_programs", "api": "api_programs",
+    "contrib_programs": "contrib_programs",
 }
 
 
