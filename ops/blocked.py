@@ -231,7 +231,7 @@ def _conv_forward(attrs, ins, outs):
     _store(outs[0], ACTIVATIONS[attrs.act_type](value, attrs.alpha, attrs.beta))
 
 
-def _conv_inplace(attrs):
+def _blocked_conv_inplace(attrs):
     return ((len(_conv_inputs(attrs)) - 1, 0),) if attrs.residual else ()
 
 
@@ -239,7 +239,7 @@ def _conv_cost(attrs, ins, outs):
     return 1000 + 0.03 * math.prod(outs[0]) * math.prod(ins[1]) / max(1, attrs.num_filter)
 
 
-def _declare_convolution(name, params, shape, doc):
+def _declare_convolution(name, params, shape, inplace, doc):
     operator(
         name,
         inputs=("data", "weight", "bias", "residual"),
@@ -247,7 +247,7 @@ def _declare_convolution(name, params, shape, doc):
         params=params,
         shape=shape,
         dtype=float_dtypes,
-        inplace=_conv_inplace,
+        inplace=inplace,
         cpu=(native("fused_convolution"),),
         numpy=_conv_forward,
         cost=_conv_cost,
@@ -260,12 +260,14 @@ _declare_convolution(
     "_fused_Convolution",
     (*_WINDOW, _RESIDUAL, *_FUNCTION, _FORMAT),
     _fused_shape,
+    (),  # a plain result is written before the residual is read, see onednn_conv.cpp
     """Convolution, then an addition, then a function of the result, in one pass.""",
 )
 _declare_convolution(
     "_blocked_Convolution",
     (*_WINDOW, _RESIDUAL, *_FUNCTION, _FORMAT, _BLOCK),
     _blocked_conv_shape,
+    _blocked_conv_inplace,
     """Convolution of blocked data (or plain data of few channels) with plain or packed weights, to a blocked result.""",
 )
 
