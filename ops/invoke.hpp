@@ -105,10 +105,9 @@ inline int run_here(const Call& call, char* error) {
       for (int i = 0; i < call.n_outputs; ++i) set_error(call.outputs[i].buffer, record);
       result = kCallDone;
     } else {
-      bool traced = tracing.load(std::memory_order_relaxed);
-      uint64_t begin = traced ? ticks() : 0;
+      InlineTrace traced(call.info->name, call.cost_ns);
       result = run_kernel(call, error) ? kCallFailed : kCallDone;
-      if (traced) trace_inline(call.info->name, begin);
+      traced.end(call.info->name);
     }
     for (int i = 0; i < call.n_outputs; ++i)
       call.outputs[i].buffer->version.store(1, std::memory_order_relaxed);
@@ -182,10 +181,9 @@ inline void finish_here(HeldCall* held, ErrorRecord* record) {
 }
 
 inline int run_held(const Call& call, char* error) {
-  bool traced = tracing.load(std::memory_order_relaxed);
-  uint64_t begin = traced ? ticks() : 0;
+  InlineTrace traced(call.info->name, call.cost_ns);
   int failed = run_kernel(call, error);
-  if (traced) trace_inline(call.info->name, begin);
+  traced.end(call.info->name);
   return failed;
 }
 

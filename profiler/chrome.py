@@ -43,6 +43,12 @@ def chrome_events(records: Iterable[Record]) -> list[dict[str, Any]]:
     >>> events = chrome_events([(0, "inline", "add", 0, 1000, 3000, 0)])
     >>> events[-1]["name"], events[-1]["ts"], events[-1]["dur"]
     ('add', 1.0, 2.0)
+
+    Of very short calls only some are timed. The others have a start, no duration, and say so:
+
+    >>> event = chrome_events([(0, "inline", "add", 0, 4000, 0, 0)])[-1]
+    >>> event["ts"], event["dur"], event["args"]
+    (4.0, 0.0, {'timed': False})
     """
     events = []
     waiting: dict[int, dict[str, int]] = {}
@@ -52,7 +58,10 @@ def chrome_events(records: Iterable[Record]) -> list[dict[str, Any]]:
     for thread, kind, name, task, time, end, value in sorted(records, key=lambda record: record[4]):
         threads.add(thread)
         if kind == "inline":
-            events.append(_complete(thread, name, time, end))
+            if end:
+                events.append(_complete(thread, name, time, end))
+            else:
+                events.append(_complete(thread, name, time, time, timed=False))
         elif kind == "started":
             started[thread, task] = time
         elif kind == "finished":

@@ -227,12 +227,11 @@ void run_here(const TaskSpec& spec) {
     char message[kTaskErrorBytes];
     message[0] = 0;
     TaskContext context{message};
-    bool traced = tracing.load(std::memory_order_relaxed);
-    uint64_t begin = traced ? ticks() : 0;
+    InlineTrace traced(spec.name, spec.cost_ns);
     uint64_t number = settings.sanitize.load(std::memory_order_relaxed) ? sequence.fetch_add(1) + 1 : 0;
     if (run_body(spec, Running{nullptr, &spec, number, nullptr}, spec.run, spec.argument, &context))
       failure = new_error(context, spec.name, spec.site, spec.describe, spec.argument);
-    if (traced) trace_inline(spec.name, begin);
+    traced.end(spec.name);
   }
   // As in finish(): what the body held goes first. Callers keep the variables alive.
   if (spec.cleanup) spec.cleanup(spec.argument);

@@ -1,7 +1,8 @@
-// Event records: one ring per thread, written without locks, read after tracing stopped.
+// Event records: two rings a thread, written without locks, read after tracing stopped.
 #include <sched.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
@@ -20,19 +21,19 @@ std::atomic<int> tracing{0};
 
 namespace {
 
-struct Ring {
+struct ThreadRings {
   uint32_t thread;
-  uint64_t written = 0;
-  uint64_t mask = 0;  // of the capacity, a power of two
-  EventRecord* first = nullptr;
-  std::vector<EventRecord> records;
+  int recording;
+  std::vector<EventRecord> tasks;
+  uint64_t tasks_written = 0;
+  std::vector<InlineRecord> calls;  // zero where nothing was written yet; the thread has its place in inline_ring
 };
 
 struct Rings {
   std::mutex lock;
-  std::vector<std::unique_ptr<Ring>> all;
+  std::vector<std::shared_ptr<ThreadRings>> all;
   size_t capacity = 1 << 16;
-  uint64_t generation = 0;
+  int recordings = 0;
   uint64_t begin_ticks = 0, end_ticks = 0;
   uint64_t begin_ns = 0, end_ns = 0;
 };
@@ -40,30 +41,42 @@ Rings& rings() {
   static Rings* table = new Rings;
   return *table;
 }
-std::atomic<uint64_t> generation{0};
-__thread Ring* own_ring = nullptr;
-__thread uint64_t own_generation = 0;
 
-__attribute__((noinline)) Ring* new_ring() {
+// A thread keeps what it may be writing to, also when the next recording has begun.
+thread_local std::shared_ptr<ThreadRings> own_rings;
+__thread ThreadRings* rings_here = nullptr;
+
+__attribute__((noinline)) ThreadRings* new_rings() {
   Rings& table = rings();
   std::lock_guard<std::mutex> guard(table.lock);
-  table.all.emplace_back(new Ring);
-  own_ring = table.all.back().get();
-  own_ring->thread = uint32_t(table.all.size());
-  own_ring->records.resize(table.capacity);
-  own_ring->first = own_ring->records.data();
-  own_ring->mask = table.capacity - 1;
-  own_generation = table.generation;
-  return own_ring;
+  auto own = std::make_shared<ThreadRings>();
+  table.all.push_back(own);
+  own->thread = uint32_t(table.all.size());
+  own->recording = table.recordings;
+  own->tasks.resize(table.capacity);
+  own->calls.resize(table.capacity);
+  rings_here = own.get();
+  inline_ring = InlineRing{own->calls.data(), own->calls.data() + table.capacity, own->recording};
+  own_rings = std::move(own);
+  return rings_here;
 }
 
-inline EventRecord* next_record() {
-  Ring* own = own_ring;
-  if (__builtin_expect(!own || own_generation != generation.load(std::memory_order_acquire), 0)) own = new_ring();
-  return own->first + (own->written++ & own->mask);
+void write_record(const EventRecord& record) {
+  ThreadRings* own = rings_here;
+  int recording = tracing.load(std::memory_order_relaxed);
+  if (!recording) return;  // stopped meanwhile
+  if (__builtin_expect(!own || own->recording != recording, 0)) own = new_rings();
+  own->tasks[own->tasks_written++ & (own->tasks.size() - 1)] = record;
 }
 
 }  // namespace
+
+__thread InlineRing inline_ring = {nullptr, nullptr, 0};
+
+void renew_inline_ring() {
+  if (inline_ring.recording != tracing.load(std::memory_order_relaxed)) new_rings();
+  inline_ring.next = rings_here->calls.data();
+}
 
 uint64_t clock_ns() {
   timespec now;
@@ -72,7 +85,7 @@ uint64_t clock_ns() {
 }
 
 void trace_record(Event kind, uint32_t name, uint64_t task, uint64_t value) {
-  *next_record() = EventRecord{ticks(), 0, task, name, uint32_t(kind), value};
+  write_record(EventRecord{ticks(), 0, task, name, uint32_t(kind), value});
 }
 
 void trace_push(const Task* task) {
@@ -83,8 +96,16 @@ void trace_push(const Task* task) {
   }
 }
 
-void trace_inline(uint32_t name, uint64_t begin_ticks) {
-  *next_record() = EventRecord{begin_ticks, ticks(), 0, name, uint32_t(Event::kInline), 0};
+void trace_inline(uint32_t name, uint64_t begin_ticks, uint64_t end_ticks) {
+  uint64_t length = std::max<uint64_t>(end_ticks - begin_ticks, 1);
+  if (__builtin_expect(length > UINT32_MAX, 0)) {
+    write_record(EventRecord{begin_ticks, end_ticks, 0, name, uint32_t(Event::kInline), 0});
+    return;
+  }
+  int recording = tracing.load(std::memory_order_relaxed);
+  if (!recording) return;  // stopped meanwhile
+  if (__builtin_expect(inline_ring.recording != recording || inline_ring.next == inline_ring.end, 0)) renew_inline_ring();
+  *inline_ring.next++ = InlineRecord{begin_ticks, uint32_t(length), name};
 }
 
 void trace_start(size_t capacity) {
@@ -94,10 +115,9 @@ void trace_start(size_t capacity) {
   while (rounded < capacity) rounded *= 2;
   table.capacity = rounded;
   table.all.clear();
-  table.generation = generation.fetch_add(1, std::memory_order_acq_rel) + 1;
   table.begin_ticks = ticks();
   table.begin_ns = clock_ns();
-  tracing.store(1, std::memory_order_release);
+  tracing.store(++table.recordings, std::memory_order_release);
 }
 
 void trace_stop() {
@@ -117,10 +137,18 @@ void trace_read(void (*visit)(void*, uint32_t, const EventRecord*), void* contex
   auto to_ns = [&](uint64_t at) {
     return at > table.begin_ticks ? uint64_t(double(at - table.begin_ticks) * ns_per_tick) : 0;
   };
-  for (const std::unique_ptr<Ring>& own : table.all) {
-    uint64_t size = own->records.size();
-    for (uint64_t i = own->written > size ? own->written - size : 0; i < own->written; ++i) {
-      EventRecord record = own->records[i & (size - 1)];
+  for (const std::shared_ptr<ThreadRings>& own : table.all) {
+    std::vector<EventRecord> records;
+    uint64_t size = own->tasks.size();
+    for (uint64_t i = own->tasks_written > size ? own->tasks_written - size : 0; i < own->tasks_written; ++i)
+      records.push_back(own->tasks[i & (size - 1)]);
+    for (const InlineRecord& record : own->calls) {
+      uint64_t end = record.length ? record.begin + record.length : 0;
+      if (record.begin) records.push_back(EventRecord{record.begin, end, 0, record.name, uint32_t(Event::kInline), 0});
+    }
+    std::stable_sort(records.begin(), records.end(),
+                     [](const EventRecord& a, const EventRecord& b) { return a.time_ns < b.time_ns; });
+    for (EventRecord& record : records) {
       record.time_ns = to_ns(record.time_ns);
       if (record.end_ns) record.end_ns = to_ns(record.end_ns);
       visit(context, own->thread, &record);

@@ -221,7 +221,7 @@ void Program::work_on(ParallelRun* run, bool is_main) {
     CoreUse use = set_core_use(wide_[number] ? CoreUse::kAll : CoreUse::kShared);
     int failed = step.kernel->run(step.kernel, &args);
     set_core_use(use);
-    if (traced) trace_inline(step.name, started);
+    if (traced) trace_inline(step.name, started, ticks());
 
     lock.lock();
     --run->running;
