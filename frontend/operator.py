@@ -24,6 +24,8 @@ which called them.
 
 from __future__ import annotations
 
+import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -41,7 +43,10 @@ __all__ = [
     "Custom",
     "CustomOp",
     "CustomOpProp",
+    "NDArrayOp",
+    "NumpyOp",
     "OperatorArguments",
+    "PythonOp",
     "get_all_registered_operators",
     "get_operator_arguments",
     "register",
@@ -385,3 +390,151 @@ def Custom(*data: NDArray, op_type: str | None = None, name: str | None = None, 
     if out is not None:
         outputs = _copied_into(outputs, list(out) if isinstance(out, (list, tuple)) else [out], op_type)
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+# --- what came before CustomOp ------------------------------------------------------------------------------------
+
+_legacy_numbers = itertools.count()
+
+
+class PythonOp:
+    """The older way to write an operator for graphs: one object that describes and computes it. Use CustomOp instead.
+
+    Parameters
+    ----------
+    need_top_grad : bool
+        Whether ``backward`` needs the gradients of the outputs; False for losses.
+    """
+
+    _hint = "python"
+
+    def __init__(self, need_top_grad: bool = True) -> None:
+        self.need_top_grad_ = need_top_grad
+        self._op_type: str | None = None
+        warnings.warn(f"{type(self).__name__}: operators of this kind are deprecated, use CustomOp", DeprecationWarning, stacklevel=2)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.get_symbol(*args, **kwargs)
+
+    def get_symbol(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a symbol of the operator, with its inputs in order or by name."""
+        from . import name as naming
+        from .symbol.custom import Custom as symbol_of_custom
+
+        if not isinstance(self, (NumpyOp, NDArrayOp)):
+            raise NotImplementedError(f"{type(self).__name__} must be a NumpyOp or an NDArrayOp, or define get_symbol")
+        if self._op_type is None:
+            self._op_type = f"_{self._hint}_{next(_legacy_numbers)}"
+            _registered[self._op_type] = lambda: _LegacyProp(self)
+        kwargs["name"] = naming.current().get(kwargs.get("name"), f"_{self._hint}")
+        return symbol_of_custom(*args, op_type=self._op_type, **kwargs)
+
+    def forward(self, in_data: list[Any], out_data: list[Any]) -> None:
+        """Write ``out_data`` in place; by default the first input."""
+        out_data[0][:] = in_data[0]
+
+    def backward(self, out_grad: list[Any], in_data: list[Any], out_data: list[Any], in_grad: list[Any]) -> None:
+        """Write ``in_grad`` in place; by default ones."""
+        in_grad[0][:] = 1.0
+
+    def infer_shape(self, in_shape: list[list[int]]) -> tuple[Any, Any]:
+        """Return the shapes of inputs and outputs; by default the output is as the first input."""
+        return in_shape, [in_shape[0]]
+
+    def list_outputs(self) -> list[str]:
+        """Return the names of the outputs."""
+        return ["output"]
+
+    def list_arguments(self) -> list[str]:
+        """Return the names of the inputs."""
+        return ["data"]
+
+    def need_top_grad(self) -> bool:
+        """Whether ``backward`` needs the gradients of the outputs."""
+        return self.need_top_grad_
+
+    def _lend(self, arrays: list[NDArray]) -> list[Any]:
+        """Return arrays in the form that this kind of operator computes with."""
+        raise NotImplementedError(f"{type(self).__name__} must be a NumpyOp or an NDArrayOp")
+
+
+class NumpyOp(PythonOp):
+    """A PythonOp whose ``forward`` and ``backward`` get NumPy arrays.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> import weft as mx
+    >>> class Double(mx.operator.NumpyOp):
+    ...     def forward(self, in_data, out_data):
+    ...         out_data[0][:] = 2 * in_data[0]
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", DeprecationWarning)
+    ...     double = Double()
+    >>> double(mx.sym.Variable("x"), name="y").eval(x=mx.nd.ones((2,)))[0].asnumpy().tolist()
+    [2.0, 2.0]
+    """
+
+    _hint = "native"
+
+    def _lend(self, arrays: list[NDArray]) -> list[Any]:
+        return [array.asnumpy() for array in arrays]
+
+
+class NDArrayOp(PythonOp):
+    """A PythonOp whose ``forward`` and ``backward`` get NDArrays."""
+
+    _hint = "ndarray"
+
+    def _lend(self, arrays: list[NDArray]) -> list[Any]:
+        return arrays
+
+    def declare_backward_dependency(self, out_grad: list[int], in_data: list[int], out_data: list[int]) -> list[int]:
+        """Return those of the given numbers that ``backward`` uses."""
+        return [*(out_grad if self.need_top_grad() else []), *in_data, *out_data]
+
+
+class _LegacyProp(CustomOpProp):
+    """A PythonOp as the description of a custom operator."""
+
+    def __init__(self, op: PythonOp) -> None:
+        super().__init__(op.need_top_grad())
+        self._op = op
+
+    def list_arguments(self) -> list[str]:
+        return self._op.list_arguments()
+
+    def list_outputs(self) -> list[str]:
+        return self._op.list_outputs()
+
+    def infer_shape(self, in_shape: list[list[int]]) -> tuple[Any, ...]:
+        ins, outs = self._op.infer_shape(in_shape)
+        return ins, outs, []
+
+    def create_operator(self, ctx: str, in_shapes: list[list[int]], in_dtypes: list[type]) -> CustomOp:
+        return _LegacyOp(self._op)
+
+
+class _LegacyOp(CustomOp):
+    """Runs a PythonOp, which writes its results in place, on arrays of its own."""
+
+    def __init__(self, op: PythonOp) -> None:
+        super().__init__()
+        self._op = op
+
+    def forward(self, is_train: bool, req: Any, in_data: Any, out_data: Any, aux: Any) -> None:
+        results = self._op._lend(out_data)
+        self._op.forward(in_data=self._op._lend(in_data), out_data=results)
+        self._store(results, out_data)
+
+    def backward(self, req: Any, out_grad: Any, in_data: Any, out_data: Any, in_grad: Any, aux: Any) -> None:
+        lend = self._op._lend
+        results = lend(in_grad)
+        self._op.backward(out_grad=lend(out_grad), in_data=lend(in_data), out_data=lend(out_data), in_grad=results)
+        self._store(results, in_grad)
+
+    @staticmethod
+    def _store(results: list[Any], arrays: list[NDArray]) -> None:
+        for result, array in zip(results, arrays):
+            if result is not array:
+                array[:] = result

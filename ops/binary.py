@@ -245,13 +245,24 @@ _pair(
     ),
     "Quotient of two arrays; integers truncate towards zero.",
 )
+
+
+def floating_only(gradient: Part) -> Part:
+    """Return a gradient that is zero where the numbers are integers, whose function is made of steps."""
+
+    def guarded(ctx: Any, grad: Any) -> Any:
+        return gradient(ctx, grad) if np.dtype(grad.dtype).kind == "f" else F.zeros_like(grad)
+
+    return guarded
+
+
 _pair(
     "mod",
     _names("mod"),
     ("broadcast_mod",),
     (
-        lambda c, g: g,
-        lambda c, g: F.negative(F.broadcast_mul(g, F.floor(F.broadcast_div(_lhs(c), _rhs(c))))),
+        floating_only(lambda c, g: g),
+        floating_only(lambda c, g: F.negative(F.broadcast_mul(g, F.floor(F.broadcast_div(_lhs(c), _rhs(c)))))),
     ),
     "Remainder of a division, with the sign of the divisor; 0 for a divisor of 0.",
 )

@@ -65,9 +65,13 @@ def _softmax_shape(attrs, shapes):
 
 def _softmax_infer(attrs, shapes):
     data, label = shapes
-    if label is None and data is not None:
-        label = _label_shape(attrs, data)
-    return [data, label]
+    if data is None or (label is not None and 0 not in label):
+        return [data, label]
+    expected = _label_shape(attrs, data)
+    if label is None and attrs.multi_output and len(data) > 1:
+        # MXNet counts the places of a sample in one axis, where nothing else is known of the label.
+        return [data, (data[0], math.prod(data[2:]))]
+    return [data, expected if label is None or len(label) == len(expected) else label]
 
 
 def _class_axis(attrs, ndim):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .binary import BINARY_FUNCTIONS
+from .binary import BINARY_FUNCTIONS, floating_only
 from .builders import elementwise_builder
 from .functions import F
 from .registry import Bool, Float, operator, zero_gradient
@@ -110,11 +110,11 @@ _scalar(
     "Divide a number by the array.",
     saves="i",
 )
-_scalar("mod", "mod", lambda c, g: g, "Remainder of dividing by a number, with the sign of that number.")
+_scalar("mod", "mod", floating_only(lambda c, g: g), "Remainder of dividing by a number, with the sign of that number.")
 _scalar(
     "rmod",
     "mod",
-    lambda c, g: F.negative(F.elemwise_mul(g, F.floor(F._rdiv_scalar(_x(c), scalar=_s(c))))),
+    floating_only(lambda c, g: F.negative(F.elemwise_mul(g, F.floor(F._rdiv_scalar(_x(c), scalar=_s(c)))))),
     "Remainder of dividing a number by the array.",
     saves="i",
 )

@@ -31,6 +31,23 @@ def describe(names: Sequence[str]) -> str:
     return ", ".join(map(str, names[:12])) + (f" ... {len(names)} in all" if len(names) > 12 else "")
 
 
+def separate_names(variables: Sequence[Node]) -> list[str]:
+    """Rename variables whose name another one before has; return the names that several had."""
+    taken = {node.name for node in variables}
+    seen: set[str] = set()
+    found = []
+    for node in variables:
+        if node.name in seen:
+            found.append(node.name)
+            number = 1
+            while f"{node.name}#{number}" in taken:
+                number += 1
+            node.name = f"{node.name}#{number}"
+            taken.add(node.name)
+        seen.add(node.name)
+    return found
+
+
 class Bound:
     """The arrays of an executor: lists in the symbol's order, checked against each other and the graph.
 
@@ -53,19 +70,21 @@ class Bound:
         self.graph = Graph.from_entries(self.entries)
         self.arg_nodes: list[Node] = self.graph.arguments()
         self.aux_nodes: list[Node] = self.graph.auxiliaries()
+        self.listed_names = [node.name for node in (*self.arg_nodes, *self.aux_nodes)]
+        self.duplicates = separate_names([*self.arg_nodes, *self.aux_nodes])
         self.arg_names = [node.name for node in self.arg_nodes]
         self.aux_names = [node.name for node in self.aux_nodes]
-        seen = set()
-        for name in self.arg_names + self.aux_names:
-            if name in seen:
-                raise ArgumentValueError(f"Duplicate names detected: two variables are called {name!r}")
-            seen.add(name)
         self.args: list[NDArray] = []
         self.grads: list[NDArray | None] = [None] * len(self.arg_names)
         self.aux: list[NDArray] = []
         self.requests: dict[str, str] = {}
         self.head_specs: list[Any] = []
         self.inferred: Graph | None = None  # with specs, in inference mode
+
+    def require_unique_names(self) -> None:
+        """Raise where variables cannot be told apart by their names."""
+        if self.duplicates:
+            raise ArgumentValueError(f"Duplicate names detected: two variables are called {self.duplicates[0]!r}; give lists, in order")
 
     def context_of(self, node: Node) -> Any:
         """Return the device that a variable belongs to."""
@@ -87,6 +106,10 @@ class Bound:
     def _arrays(self, given: Any, nodes: Sequence[Node], what: str, optional: bool) -> list[NDArray | None]:
         names = [node.name for node in nodes]
         if isinstance(given, dict):
+            if optional:
+                self.require_unique_names()  # what arrives at several variables cannot go to one array
+            first = len(self.arg_nodes) if what == "aux_states" else 0
+            names = self.listed_names[first : first + len(nodes)]
             missing = [name for name in names if given.get(name) is None]
             if missing and not optional:
                 raise ArgumentValueError(f"key `{missing[0]}` is missing in `{what}`")
@@ -123,6 +146,7 @@ class Bound:
                 )
             given = dict(zip(self.arg_names, grad_req))
         elif isinstance(grad_req, dict):
+            self.require_unique_names()
             given = {name: grad_req.get(name, "null") for name in self.arg_names}
         else:
             raise ArgumentTypeError(f"grad_req must be a str, list or dict, got {type(grad_req).__name__}")
@@ -141,7 +165,6 @@ class Bound:
                     f"args_grad: the array for {name!r} has shape {gradient.shape} and type {np.dtype(gradient.dtype)}, "
                     f"the argument {array.shape} and {np.dtype(array.dtype)}"
                 )
-        self.grads = [None if self.requests[name] == "null" else grad for name, grad in zip(self.arg_names, self.grads)]
         if self.inferred is None:
             self.inferred = self._infer()
         self.head_specs = [None if node.specs is None else node.specs[index] for node, index in self.inferred.outputs]
@@ -239,7 +262,8 @@ def simple_bind(
         if storage not in ("default", None):
             raise ArgumentValueError(f"stype_dict: {name!r} has storage type {storage!r}; arrays are dense ('default')")
     bound = Bound(symbol, _context(ctx), _groups(group2ctx))
-    bound.set_requests(grad_req)
+    bound.require_unique_names()
+    bound.set_requests("null" if grad_req is None else grad_req)
     specs = infer_all(bound, type_dict or {}, shapes)
     shared_names = set(shared_arg_names or ())
     if shared_exec is not None and shared_arg_names is None:
@@ -287,10 +311,11 @@ def infer_all(bound: Bound, type_dict: dict[str, Any], shapes: dict[str, Any], c
     names = set(bound.arg_names) | set(bound.aux_names)
     known = {}
     for name, shape in shapes.items():
+        if name not in names:
+            continue  # programs pass parameters of their operators along, which mean nothing here
         if not isinstance(shape, (tuple, list)):
             raise ArgumentTypeError(f"{caller}: {name} must be a shape (tuple), got {shape!r}")
-        if name in names:
-            known[name] = tuple(int(extent) for extent in shape)
+        known[name] = tuple(int(extent) for extent in shape)
     dtypes = {name: np.dtype(dtype) for name, dtype in type_dict.items() if name in names and dtype is not None}
     try:
         graph = infer(set_mode(bound.graph, False), known, dtypes, partial=True)

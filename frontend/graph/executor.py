@@ -64,7 +64,11 @@ class Executor:
         self.aux_arrays: list[NDArray] = bound.aux
         self._requests: dict[str, str] = bound.requests
         self._variables: dict[str, NDArray] = dict(zip(bound.arg_names, bound.args)) | dict(zip(bound.aux_names, bound.aux))
-        self._gradients = {name: array for name, array in zip(bound.arg_names, bound.grads) if array is not None}
+        self._gradients = {
+            name: array
+            for name, array in zip(bound.arg_names, bound.grads)
+            if array is not None and bound.requests[name] != "null"
+        }
         # Executors that share memory never run at once; training and inference keep apart, so that an evaluation between
         # forward and backward does no harm.
         self._arenas: dict[bool, Arena] = shared._arenas if shared is not None else {False: Arena(), True: Arena()}
@@ -84,11 +88,13 @@ class Executor:
     @property
     def arg_dict(self) -> dict[str, NDArray]:
         """Arguments by name."""
+        self._bound.require_unique_names()
         return dict(zip(self._bound.arg_names, self.arg_arrays))
 
     @property
     def grad_dict(self) -> dict[str, NDArray | None]:
         """Gradients by the names of the arguments; None where there is none."""
+        self._bound.require_unique_names()
         return dict(zip(self._bound.arg_names, self.grad_arrays))
 
     @property
@@ -112,8 +118,7 @@ class Executor:
     def _make_outputs(self, specs: Sequence[Any]) -> list[NDArray]:
         """Return an array for every head; a head that is a variable is the variable's array."""
         made: dict[Entry, NDArray] = {}
-        for entry, spec in zip(self._entries, specs):
-            node, _ = entry
+        for entry, (node, _), spec in zip(self._entries, self._bound.graph.outputs, specs):
             if node.op is None:
                 made[entry] = self._variables[node.name]
             elif entry not in made and spec is not None:
@@ -299,7 +304,7 @@ class Executor:
         if not given and not compiled.head_grads:
             return {}
         names = self._output_names()
-        if given and len(given) != len(names):
+        if given and len(given) < len(names):
             raise MXNetError(f"out_grads: {len(names)} outputs ({describe(names)}), but {len(given)} gradients")
         found = {}
         for i, variable in enumerate(self._head_gradient_names):
@@ -509,7 +514,8 @@ def reshape(executor: Executor, partial_shaping: bool, allow_up_sizing: bool, sh
 
     for node, array, gradient in zip(bound.arg_nodes, executor.arg_arrays, executor.grad_arrays):
         bound.args.append(fit(node.name, array, specs[node], "argument"))
-        bound.grads[len(bound.args) - 1] = None if gradient is None else fit(node.name, gradient, specs[node], "argument")
+        unused = gradient is None or bound.requests[node.name] == "null"
+        bound.grads[len(bound.args) - 1] = None if unused else fit(node.name, gradient, specs[node], "argument")
     for node, array in zip(bound.aux_nodes, executor.aux_arrays):
         bound.aux.append(fit(node.name, array, specs[node], "auxiliary state"))
     bound.check()

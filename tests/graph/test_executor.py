@@ -99,8 +99,10 @@ def test_gradients_of_heads_are_checked():
         executor.backward()
     with pytest.raises(mx.MXNetError, match=r"has shape \(3,\), the output \(2,\)"):
         executor.backward(mx.nd.ones((3,)))
-    with pytest.raises(mx.MXNetError, match="1 outputs .*but 2 gradients"):
-        executor.backward([mx.nd.ones((2,))] * 2)
+    pair = mx.sym.Group([mx.sym.Variable("a") * 2, mx.sym.Variable("b") * 3]).simple_bind(mx.cpu(), a=(2,), b=(2,))
+    pair.forward(is_train=True)
+    with pytest.raises(mx.MXNetError, match="2 outputs .*but 1 gradients"):
+        pair.backward([mx.nd.ones((2,))])
     with pytest.raises(mx.MXNetError, match="'foo' is no output"):
         executor.backward({"foo": mx.nd.ones((2,))})
     with pytest.raises(TypeError, match="is int, expected NDArray"):
@@ -541,3 +543,43 @@ def test_unknown_shapes_have_no_gradients(make):
     executor = make(mx.sym.Variable("x")).bind(mx.cpu(), [x], args_grad=[x.copy()])
     with pytest.raises(mx.MXNetError, match="cannot differentiate: the shape of .* is not known"):
         executor.forward(is_train=True)
+
+
+def test_variables_of_one_name():
+    """Lists tell them apart, names do not."""
+    x, y = mx.nd.array([1, 5]), mx.nd.array([2, 3])
+    g, h = mx.nd.empty((2,)), mx.nd.empty((2,))
+    a, b = mx.sym.Variable("data"), mx.sym.Variable("data")
+    executor = mx.sym.Group([mx.sym.maximum(a, b) + 2 * mx.sym.minimum(a, b), b]).bind(mx.cpu(), [x, y], args_grad=[g, h])
+    outputs = executor.forward(is_train=True)
+    executor.backward([mx.nd.ones((2,)), mx.nd.zeros((2,))])
+    assert [outputs[0].asnumpy().tolist(), outputs[1].asnumpy().tolist()] == [[4, 11], [2, 3]]
+    assert g.asnumpy().tolist() == [2, 1] and h.asnumpy().tolist() == [1, 2]
+    for broken in (lambda: executor.arg_dict, lambda: executor.grad_dict, lambda: executor.forward(data=x)):
+        with pytest.raises(ValueError, match="Duplicate names detected"):
+            broken()
+
+
+def test_legacy_operator_on_ndarrays():
+    class Product(mx.operator.NDArrayOp):
+        def list_arguments(self):
+            return ["left", "right"]
+
+        def infer_shape(self, in_shape):
+            return [in_shape[0], in_shape[0]], [in_shape[0]]
+
+        def forward(self, in_data, out_data):
+            out_data[0][:] = in_data[0] * in_data[1]
+
+        def backward(self, out_grad, in_data, out_data, in_grad):
+            in_grad[0][:] = out_grad[0] * in_data[1]
+            in_grad[1][:] = out_grad[0] * in_data[0]
+
+    with pytest.warns(DeprecationWarning, match="use CustomOp"):
+        product = Product()
+    symbol = product(left=mx.sym.Variable("x"), name="op")
+    assert symbol.list_arguments() == ["x", "op_right"] and symbol.list_outputs() == ["op_output"]
+    executor = symbol.simple_bind(mx.cpu(), x=(2,))
+    assert executor.forward(is_train=True, x=mx.nd.array([1, 2]), op_right=mx.nd.array([3, 4]))[0].asnumpy().tolist() == [3, 8]
+    executor.backward(mx.nd.array([10, 1]))
+    assert [array.asnumpy().tolist() for array in executor.grad_arrays] == [[30, 4], [10, 2]]

@@ -82,7 +82,7 @@ def test_requests(name, case):
             mx.random.seed(5)
             executor.forward_backward(call.heads(results))
             twice = {key: value.asnumpy() for key, value in executor.grad_dict.items() if value is not None}
-    assert found["null"] == {}
+    assert all((value == 1).all() for value in found["null"].values())
     for key, value in found["write"].items():
         tolerance = 1e-2 if value.dtype == np.float16 else 1e-5
         np.testing.assert_allclose(found["add"][key], value + 1, rtol=tolerance, atol=tolerance, err_msg=key)

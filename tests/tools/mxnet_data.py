@@ -18,6 +18,7 @@ import numpy as np
 #: Families whose cases are programs; those of the others are calls of operators.
 PROGRAMS = (
     "rnn",
+    "bound",
     "ndarray",
     "indexing_programs",
     "autograd",

@@ -42,7 +42,7 @@ FAMILIES = {
     "io": "io_programs", "kvstore": "io_programs", "module": "module_programs",
     "trajectories": "training_programs", "schedules": "training_programs", "metrics": "training_programs",
     "initializers": "training_programs", "drawings": "drawing_programs", "helpers": "ndarray_programs",
-    "rnn": "rnn_programs", "api": "api_programs",
+    "rnn": "rnn_programs", "api": "api_programs", "bound": "bound_programs",
     "contrib_programs": "contrib_programs",
 }
 

@@ -1,0 +1,83 @@
+"""Short programs: operators in bound graphs, called the way that MXNet's users call them.
+
+Every name that starts with ``r`` is a result.
+"""
+
+from .ndarray_programs import Programs
+
+START = """sym, var = mx.sym, mx.sym.Variable
+gen = np.random.RandomState(3)
+def values(*shape, dtype='float32'):
+    return nd.array(np.round(gen.uniform(-1, 1, shape) * 64) / 64, dtype=dtype)
+def train(s, args, grad_req='write', heads=None):
+    args = {k: nd.array(v) if isinstance(v, list) else v for k, v in args.items()}
+    grads = {k: nd.zeros_like(v) for k, v in args.items()}
+    executor = s.bind(mx.cpu(), args, args_grad=grads, grad_req=grad_req)
+    outputs = executor.forward(is_train=True)
+    executor.backward([nd.ones_like(o) for o in outputs] if heads is None else heads)
+    return outputs, [grads[k] for k in sorted(grads)]
+"""
+PROGRAMS = """
+r = train(sym.slice_like(var('x'), var('y')), {'x': values(3, 4), 'y': values(2, 2)}, {'x': 'null', 'y': 'write'})
+---
+r = train(sym.where(var('c'), var('x'), var('y')), {'c': [1, 0], 'x': [1, 2], 'y': [3, 4]}, {'c': 'write'})
+---
+r = train(sym.softmax_cross_entropy(var('x'), var('y')), {'x': values(2, 3), 'y': [0, 2]}, {'x': 'null', 'y': 'null'})
+---
+r = sym.split(var('x'), num_outputs=1, name='a').list_outputs()
+---
+r = sym.SliceChannel(var('x'), num_outputs=1, squeeze_axis=True, name='a')[0].list_outputs()
+---
+r = sym.SoftmaxOutput(var('x'), name='s', multi_output=True).infer_shape(x=(2, 3, 4, 5))
+---
+r = sym.SoftmaxOutput(var('x'), name='s', multi_output=True).infer_shape(x=(2, 3))
+---
+r = sym.SoftmaxOutput(var('x'), var('l'), multi_output=True).infer_shape(x=(2, 3, 4, 5), l=(2, 4, 5))
+---
+r = (var('x') * 2).simple_bind(mx.cpu(), x=(2, 3), axis=1, mode='clip').arg_dict['x'].shape
+---
+r = (var('x') * 2).simple_bind(mx.cpu(), x=(2, 3), grad_req=None).grad_arrays
+---
+r = train(var('x') * var('y'), {'x': [1, 2], 'y': [3, 4]}, heads=[nd.ones((2,)), nd.ones((5,))])
+---
+x, y, g, h = nd.array([1, 2]), nd.array([3, 4]), nd.array([7, 7]), nd.array([8, 8])
+executor = (var('x') * var('y')).bind(mx.cpu(), [x, y], args_grad=[g, h], grad_req=['add', 'null'])
+executor.forward(is_train=True)
+executor.backward(nd.ones((2,)))
+r = executor.grad_arrays, executor.grad_dict['y']
+---
+a, b = sym.cast(var('x'), dtype='int32'), sym.cast(var('y'), dtype='int32')
+r = train(a % b, {'x': [5, 7, 9], 'y': [3, 2, 4]})
+---
+a, b = sym.cast(var('x'), dtype='int32'), sym.cast(var('y'), dtype='int32')
+r = train(sym.broadcast_mod(a, b), {'x': [5, 7, 9], 'y': [3]})
+---
+x = sym.cast(var('x'), dtype='int64')
+r = train(sym.cast(7 % x + x % 2, dtype='float32'), {'x': [5, 7, 9]})
+---
+executor = (var('x') + 2 * var('x')).bind(mx.cpu(), {'x': nd.array([1, 2])}, args_grad=[nd.zeros((2,)), nd.zeros((2,))])
+r = executor.forward(is_train=True)[0]
+---
+(var('x') + 2 * var('x')).bind(mx.cpu(), [nd.ones((2,)), nd.ones((2,))], args_grad=[nd.zeros((2,)), nd.zeros((2,))]).arg_dict
+---
+(var('x') + 2 * var('x')).simple_bind(mx.cpu(), x=(2,))
+---
+x = nd.array([5, 7], dtype='int32')
+x.attach_grad()
+with autograd.record():
+    y = 9 % x + x % 2
+y.backward()
+r = y, x.grad
+---
+op = mx.operator.NumpyOp()
+r = train(op.get_symbol(var('x'), name='op'), {'x': [1, 2, 3]})
+---
+mx.operator.PythonOp()(var('x'))
+"""
+
+
+def bound():
+    f = Programs("bound")
+    for number, code in enumerate(PROGRAMS.split("\n---\n")):
+        f.program(f"{number:02d}", START + code.strip("\n"))
+    return f
