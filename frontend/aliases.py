@@ -122,8 +122,9 @@ def install_as_mxnet() -> None:
         return
     if present is not None:
         raise RuntimeError(f"mxnet is already imported from {getattr(present, '__file__', None)}: call install_as_mxnet() before it is")
+    # The finder answers `import mxnet` from now on. The name does not appear in sys.modules before the program asks for it:
+    # some check that they come before MXNet, to start processes of their own.
     _roots.add("mxnet")
-    sys.modules["mxnet"] = package
 
 
 def lazy_attributes(

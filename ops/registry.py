@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import partial, rules
+from .context import Context
 from .errors import ArgumentTypeError, ArgumentValueError, MXNetError, ShapeError, warn_caller
 from .params import (
     REQUIRED,
@@ -279,10 +280,10 @@ class Operator:
 
         Programs depend on it; what looks like a misspelt input is still refused.
         """
-        plain = value is None or isinstance(value, (str, int, float, tuple, list, np.generic, np.dtype, type))
+        plain = value is None or isinstance(value, (str, int, float, tuple, list, np.generic, np.dtype, type, Context))
         if self.params or not plain or name in self.inputs:
             return False
-        warn_caller(f"{self.name} has no parameters: {name}={value!r} is ignored")
+        warn_caller(f"{self.name} has no parameters: {name}={value} is ignored")
         return True
 
     def argument_names(self) -> list[str]:

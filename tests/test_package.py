@@ -100,6 +100,7 @@ import importlib.util, pickle, sys
 import weft
 weft.install_as_mxnet()
 weft.install_as_mxnet()
+assert "mxnet" not in sys.modules  # programs look there, to come before MXNet
 import mxnet, mxnet as mx, mxnet.base
 from mxnet import util
 from mxnet.context import Context

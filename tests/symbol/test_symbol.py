@@ -105,6 +105,8 @@ def test_operators_without_parameters_ignore_some(operator):
         y = getattr(s, operator)(*[s.var("x")] * n_inputs, axis=1, name="y")
         z = getattr(mx.nd, operator)(*[mx.nd.ones((2, 2))] * n_inputs, axis=1)
     assert {each.filename for each in caught} == {__file__}
+    with pytest.warns(UserWarning, match="has no parameters: ctx=cpu"):
+        getattr(mx.nd, operator)(*[mx.nd.ones((2, 2))] * n_inputs, ctx=mx.cpu())
     assert y.attr_dict() == {"y": {"axis": "1"}} and s.load_json(y.tojson()).attr_dict() == y.attr_dict()
     assert np.array_equal(y.eval(x=mx.nd.ones((2, 2)))[0].asnumpy(), z.asnumpy())
     with pytest.raises(mx.MXNetError, match="unknown argument 'daat'"):
