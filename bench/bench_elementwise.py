@@ -5,7 +5,7 @@ weft makes a fresh result at each call; the peers write into an existing array (
     python bench/bench_elementwise.py [--peer-python /environment/with/torch/bin/python] [--rounds 7]
 
 ``WEFT_BENCH_TORCH_PYTHON`` names the peer's interpreter too. Without one, weft is measured beside NumPy alone.
-``pytest bench/bench_elementwise.py`` runs the same cases of weft and NumPy under pytest-benchmark.
+``pytest bench/test_sides.py`` runs the same cases under pytest-benchmark.
 """
 
 from __future__ import annotations
@@ -172,20 +172,6 @@ def main():
     for side in sides:
         side.close()
     return None
-
-
-def pytest_generate_tests(metafunc):
-    """Give the benchmark each case of weft and NumPy."""
-    if "case" in metafunc.fixturenames:
-        metafunc.parametrize("case", CASES)
-        metafunc.parametrize("maker", ["weft", "numpy"])
-
-
-def test_case(case, maker, benchmark, _made={}):  # noqa: B006 - the arrays are made once for all cases
-    """One case of one side."""
-    cases = _made.setdefault(maker, MAKERS[maker]())
-    benchmark.group = case
-    benchmark(cases[case])
 
 
 if __name__ == "__main__":

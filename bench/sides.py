@@ -41,6 +41,7 @@ class Side:
     def close(self):
         """End the process."""
         self.process.stdin.close()
+        self.process.stdout.close()
         self.process.wait()
 
 
