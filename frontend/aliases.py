@@ -125,6 +125,19 @@ def install_as_mxnet() -> None:
     # The finder answers `import mxnet` from now on. The name does not appear in sys.modules before the program asks for it:
     # some check that they come before MXNet, to start processes of their own.
     _roots.add("mxnet")
+    for name, module in _public.items():
+        _show(name, module)
+
+
+#: Modules that programs have got as attributes of the package.
+_public: dict[str, ModuleType] = {}
+
+
+def _show(name: str, module: ModuleType) -> None:
+    """Put a module into ``sys.modules`` as the other packages' own: libraries look there for what is in use."""
+    _public[name] = module
+    for root in _roots - {PACKAGE}:
+        sys.modules.setdefault(f"{root}.{SHORT.get(name, name)}", module)
 
 
 def lazy_attributes(
@@ -152,7 +165,9 @@ def lazy_attributes(
         if module is None or not exists(module):
             raise AttributeError(f"module {PACKAGE!r} has no attribute {name!r}", name=name, obj=sys.modules[PACKAGE])
         value: Any = importlib.import_module(f"{PACKAGE}.{module}")
-        if name not in modules:
+        if name in modules:
+            _show(name, value)
+        else:
             value = getattr(value, name)
         namespace[name] = value
         return value

@@ -101,7 +101,10 @@ import weft
 weft.install_as_mxnet()
 weft.install_as_mxnet()
 assert "mxnet" not in sys.modules  # programs look there, to come before MXNet
+weft.nd.zeros
 import mxnet, mxnet as mx, mxnet.base
+mx.sym.Variable
+assert sys.modules["mxnet.ndarray"] is mx.nd and sys.modules["mxnet.symbol"] is mx.sym  # where libraries look for what is in use
 from mxnet import util
 from mxnet.context import Context
 assert mxnet is mx is weft

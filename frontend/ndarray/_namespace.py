@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import Any
 
 __all__ = ["attach", "group_of"]
@@ -52,6 +53,40 @@ def _candidates(group: str, name: str) -> list[str]:
     return found
 
 
+class LazyModule(ModuleType):
+    """A module whose operators become functions when they are first asked for; who asks for its ``__dict__`` gets them all.
+
+    Programs go through ``mx.nd.__dict__`` and ``vars(mx.sym)`` to wrap every operator.
+    """
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        namespace: dict[str, Any] = _own_dict(self)
+        if not namespace.get("__operators_made__"):
+            namespace["__operators_made__"] = True
+            for name in dir(self):
+                getattr(self, name)
+        return namespace
+
+
+_own_dict = vars(ModuleType)["__dict__"].__get__
+
+
+def lazy_namespace(module_name: str) -> dict[str, Any]:
+    """Make a module lazy, and return its namespace as it is.
+
+    Examples
+    --------
+    >>> import weft as mx
+    >>> vars(mx.nd)["exp"] is mx.nd.exp
+    True
+    """
+    module = sys.modules[module_name]
+    module.__class__ = LazyModule
+    namespace: dict[str, Any] = _own_dict(module)
+    return namespace
+
+
 def attach(
     module_name: str, group: str, modules: Sequence[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
@@ -66,7 +101,7 @@ def attach(
     modules : sequence of str
         Submodules that are imported when they are first asked for.
     """
-    namespace = vars(sys.modules[module_name])
+    namespace = lazy_namespace(module_name)
 
     def __getattr__(name: str) -> Any:
         if name in modules:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..ndarray._namespace import HIDDEN, NOT_PUBLIC, _candidates, _no_such, group_of
+from ..ndarray._namespace import HIDDEN, NOT_PUBLIC, _candidates, _no_such, group_of, lazy_namespace
 from .composition import SymbolFunction
 
 __all__ = ["attach", "function"]
@@ -28,7 +28,7 @@ def function(name: str, called: str | None = None) -> SymbolFunction:
 
 def attach(module_name: str, group: str, modules: Sequence[str] = ()) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Make ``__getattr__`` and ``__dir__`` of a module that offers the operators of a group as functions of symbols."""
-    namespace = vars(sys.modules[module_name])
+    namespace = lazy_namespace(module_name)
 
     def __getattr__(name: str) -> Any:
         if name in modules:

@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -113,6 +115,19 @@ def test_operators_without_parameters_ignore_some(operator):
         getattr(s, operator)(daat=s.var("x"))
     with pytest.raises(mx.MXNetError, match="unknown argument 'daat'"):
         getattr(mx.nd, operator)(daat=mx.nd.ones(2))
+
+
+def test_operators_are_in_the_dict_of_their_module():
+    """Programs wrap all of them, before they call any."""
+    code = """
+import weft as mx
+for module, name in (mx.nd, "exp"), (mx.sym, "FullyConnected"), (mx.nd.contrib, "box_nms"), (mx.sym.linalg, "gemm2"), (mx.nd._internal, "_plus_scalar"):
+    found = dict(vars(module))
+    assert sorted(found) == dir(module) and callable(found[name]), module
+    assert found[name] is getattr(module, name) and module.__dict__ is vars(module)
+print("ok")
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "ok\n"
 
 
 def test_gradient_is_a_symbol():
