@@ -162,6 +162,7 @@ operator(
     params=_SOFTMAX,
     shape=lambda attrs, shapes: [shapes[1]],
     dtype=float_dtypes,
+    inplace=((0, 0), (1, 0)),
     cpu=(native("backward_softmax_output", "nn"),),
     numpy=_softmax_backward,
     cost=_cost,

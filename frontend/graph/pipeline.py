@@ -46,6 +46,7 @@ class Pass(NamedTuple):
 #: In the order in which they run, after inference, the training mode and the gradient.
 PASSES: list[Pass] = [
     Pass("simplify", "simplify:simplify", "both"),
+    Pass("pieces", "pieces:split_rows", "train"),
     Pass("recompute", "recompute:recompute", "train"),
     Pass("conv_bn", "conv_bn:fold_batch_norm", "inference"),
     Pass("postops", "postops:fuse_results", "inference"),

@@ -279,4 +279,5 @@ def _unique(name: str, names: set[str]) -> str:
 
 def peak(graph: Graph) -> int:
     """Return the bytes that the memory plan needs when the nodes run in order."""
-    return plan_memory(graph, graph.outputs).total
+    # As executors plan it: what becomes a head may be computed in the head's array.
+    return plan_memory(graph, graph.outputs, lent=graph.outputs[: graph.n_heads]).total

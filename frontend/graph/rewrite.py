@@ -73,6 +73,11 @@ class Rewriter:
         for index in range(node.n_outputs) if outputs is None else outputs:
             self.entries[(node, index)] = (made, index)
 
+    def put(self, node: Node, index: int, entry: Entry) -> None:
+        """Say that one output of a node has gone to an entry of the new graph."""
+        self._copies[node] = entry[0]
+        self.entries[node, index] = entry
+
     def call(self, op: str, inputs: Sequence[Entry], attrs: Any, like: Node, name: str | None = None) -> Node:
         """Add a call of an operator with part and context of ``like``; ``name`` is taken over as it is."""
         self.builder.part = like.part
