@@ -3,7 +3,11 @@
 import json
 import time
 
+import pytest
+
 import weft as mx
+import weft.profiler.marks
+import weft.profiler.session
 from weft import engine, profiler
 from weft.engine import _engine
 
@@ -93,3 +97,162 @@ def test_trace_of_python_tasks(tmp_path):
     assert all(event["dur"] >= 0 and event["ts"] >= 0 for event in tasks)
     threads = {event["tid"] for event in trace["traceEvents"] if event["ph"] == "M"}
     assert {event["tid"] for event in tasks} <= threads
+
+
+@pytest.fixture
+def session(tmp_path, monkeypatch):
+    """A session of its own, that records all, and its file."""
+    fresh = profiler.session.Session()
+    monkeypatch.setattr(profiler.session, "session", fresh)
+    monkeypatch.setattr(profiler.marks, "session", fresh)
+    profiler.set_config(profile_all=True, aggregate_stats=True, filename=tmp_path / "profile.json")
+    yield tmp_path / "profile.json"
+    fresh.stop()
+
+
+def times(**kwargs):
+    return json.loads(profiler.dumps(format="json", **kwargs))["Time"]
+
+
+def events_of(path):
+    return [event for event in json.loads(path.read_text())["traceEvents"] if event["ph"] != "M"]
+
+
+def test_operators_are_counted(session):
+    x = mx.nd.ones((2, 3))
+    x.wait_to_read()
+    profiler.set_state("run")
+    for _ in range(3):
+        (x + 1).sum()
+    profiler.set_state("stop")
+    (x + 1).wait_to_read()
+    counts = {name: row["Count"] for name, row in times()["operator"].items()}
+    assert counts["_plus_scalar"] == counts["sum"] == 3
+    table = profiler.dumps(reset=True)
+    assert table.startswith("\nProfile Statistics:")
+    assert "_plus_scalar" in table
+    assert times() == {}
+
+
+def test_pauses_are_left_out(session):
+    x = mx.nd.ones((2, 3))
+    profiler.set_state("run")
+    profiler.pause()
+    profiler.pause()
+    x.exp().wait_to_read()
+    profiler.Event("unseen").start()
+    profiler.resume()
+    x.log().wait_to_read()
+    profiler.set_state("stop")
+    names = set(times()["operator"])
+    assert "log" in names
+    assert "exp" not in names
+
+
+def test_marks_of_programs(session):
+    profiler.set_config(profile_all=False)
+    domain = profiler.Domain("mine")
+    profiler.set_state("run")
+    for thing in (domain.new_task("t"), domain.new_frame("f"), profiler.Event("e")):
+        thing.start()
+        thing.stop()
+        assert str(thing) == thing.name
+    counter = domain.new_counter("c", 5)
+    counter += 2
+    counter -= 4
+    counter.set_value(9)
+    domain.new_marker("m").mark("global")
+    with pytest.raises(mx.MXNetError, match="was not started"):
+        domain.new_task("never").stop()
+    with pytest.raises(mx.MXNetError, match="scope must be one of"):
+        domain.new_marker("m").mark("nowhere")
+    profiler.set_state("stop")
+    domain.new_task("late").start()
+    profiler.dump()
+    found = events_of(session)
+    assert [(event["ph"], event["cat"], event["name"]) for event in found] == [
+        ("X", "mine", "t"), ("X", "mine,frame", "f"), ("X", "event", "e"),
+        *[("C", "mine", "c")] * 4, ("i", "mine,instant_marker", "m"),
+    ]  # fmt: skip
+    assert [event["args"]["c"] for event in found if event["ph"] == "C"] == [5, 7, 3, 9]
+    assert times()["mine"]["c"] == {"Count": 4, "Total": 24, "Min": 3, "Max": 9, "Avg": 6}
+    assert all(event["dur"] >= 0 for event in found if event["ph"] == "X")
+
+
+def test_marks_and_operators_share_a_clock(session):
+    profiler.set_state("run")
+    with profiler.Event("outer"):
+        mx.nd.ones((2, 3)).sum().wait_to_read()
+    profiler.dump()
+    events = {event["name"]: event for event in events_of(session)}
+    outer, inner = events["outer"], events["sum"]
+    # The engine's clock starts a moment after the one that it is compared with is read.
+    assert outer["ts"] - 1000 <= inner["ts"]
+    assert inner["ts"] + inner["dur"] <= outer["ts"] + outer["dur"] + 1000
+
+
+def test_dumps_between_and_a_new_profile(session):
+    profiler.set_state("run")
+    profiler.Domain("d").new_counter("first", 1)
+    profiler.dump(False)
+    assert [event["name"] for event in events_of(session)] == ["first"]
+    profiler.Domain("d").new_counter("second", 1)
+    profiler.dump()
+    assert [event["name"] for event in events_of(session) if event["ph"] == "C"] == ["first", "second"]
+    profiler.set_state("run")
+    profiler.Domain("d").new_counter("third", 1)
+    profiler.dump()
+    assert [event["name"] for event in events_of(session) if event["ph"] == "C"] == ["third"]
+
+
+def test_calls_that_are_only_counted(session):
+    figures = profiler.session.Figures()
+    assert figures.row()["Count"] == 0
+    for duration, arguments in ((2000, {}), (0, {"timed": False}), (4000, {"timed": True}), (0, {"timed": False})):
+        figures.add({"ph": "X", "name": "x", "dur": duration, "args": arguments})
+    assert figures.row() == {"Count": 4, "Total": 12, "Min": 2, "Max": 4, "Avg": 3}
+
+
+@pytest.mark.parametrize("sort_by", ["total", "avg", "min", "max", "count"])
+@pytest.mark.parametrize("ascending", [False, True])
+def test_order_of_tables(session, sort_by, ascending):
+    profiler.set_state("run")
+    for name, values in (("a", [1, 9]), ("b", [4]), ("c", [2, 3, 5])):
+        for value in values:
+            profiler.Domain("d").new_counter(name, value)
+    profiler.set_state("stop")
+    column = {"total": "Total", "avg": "Avg", "min": "Min", "max": "Max", "count": "Count"}[sort_by]
+    found = [row[column] for row in times(sort_by=sort_by, ascending=ascending)["d"].values()]
+    assert found == sorted(found, reverse=not ascending)
+
+
+def test_settings_are_checked(session):
+    with pytest.raises(mx.MXNetError, match="no argument 'profile_nothing'"):
+        profiler.set_config(profile_nothing=True)
+    with pytest.raises(mx.MXNetError, match="profile_all must be True or False, got 'x'"):
+        profiler.set_config(profile_all="x")
+    with pytest.raises(mx.MXNetError, match="'worker' or 'server'"):
+        profiler.set_config(profile_process="x")
+    with pytest.raises(KeyError, match="'run' or 'stop'"):
+        profiler.set_state("walk")
+    for wrong in ({"format": "xml"}, {"sort_by": "name"}, {"ascending": 5}, {"reset": "no"}):
+        with pytest.raises(AssertionError, match=next(iter(wrong))):
+            profiler.dumps(**wrong)
+    profiler.set_state("run")
+    with pytest.raises(mx.MXNetError, match="is running"):
+        profiler.set_config(filename="x")
+    profiler.set_state("stop")
+    profiler.set_config(aggregate_stats=False)
+    with pytest.raises(mx.MXNetError, match="aggregate_stats=True"):
+        profiler.dumps()
+
+
+def test_old_names(session):
+    with pytest.warns(DeprecationWarning, match="set_config"):
+        profiler.profiler_set_config("imperative", str(session))
+    with pytest.warns(DeprecationWarning, match="set_state"):
+        profiler.profiler_set_state("run")
+    mx.nd.ones((2,)).wait_to_read()
+    with pytest.warns(DeprecationWarning, match="dump"):
+        profiler.dump_profile()
+    assert events_of(session)
