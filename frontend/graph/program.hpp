@@ -63,17 +63,21 @@ struct Bindings {
 
 class Program;
 
-// Steps of one run that several cores work on.
+// Steps of one run that several cores work on. Ready ones are in two parts, so that many that are ready from the start cost
+// no heap: those, sorted, and a heap of what became ready since.
 struct ParallelRun : Joinable {
   Program* program;
   std::mutex mutex;
   std::condition_variable signal;
+  const std::vector<uint32_t>* first = nullptr;
+  size_t first_at = 0;
   std::vector<uint32_t> ready;    // a heap by rank
-  std::vector<uint32_t> pending;  // predecessors to come, by step
-  int running = 0;
+  std::vector<uint32_t> pending;  // predecessors to come, by step; counted down without the mutex
+  int running = 0;                // cores that have steps
   int main_asleep = 0;
-  int64_t failed = -1;
+  std::atomic<int64_t> failed{-1};
   char error[kErrorBytes];
+  size_t n_ready() const { return ready.size() + first->size() - first_at; }
 };
 
 struct Schedule {
@@ -128,8 +132,7 @@ class Program {
   double cost_ns(int phases) const;
   const StepInfo& info(uint32_t step) const { return infos_[step]; }
   const Step& step(uint32_t step) const { return steps_[step]; }
-  std::vector<std::vector<uint32_t>> const& successors() const { return successors_; }
-  uint64_t runs() const { return runs_.load(std::memory_order_relaxed); }
+    uint64_t runs() const { return runs_.load(std::memory_order_relaxed); }
   uint64_t prepared_runs() const { return prepared_runs_.load(std::memory_order_relaxed); }
 
  private:
@@ -147,7 +150,13 @@ class Program {
   int run_spread(int phase);
   static bool wanted(Joinable* self);
   static void work(Joinable* self);
+  struct Participant;
   void work_on(ParallelRun* run, bool is_main);
+  uint32_t take_best(ParallelRun* run);
+  void take_steps(ParallelRun* run, Participant* here);
+  void run_step(ParallelRun* run, Participant* here, uint32_t number);
+  void count_done(ParallelRun* run, Participant* here);
+  void hand_over(ParallelRun* run, Participant* here, std::unique_lock<std::mutex>* lock);
 
   std::atomic<int> refs_{1};
   uint32_t n_arrays_;
@@ -170,8 +179,10 @@ class Program {
   // order of steps, for several cores
   bool linked_ = false;
   bool spread_[kPhases] = {};
-  std::vector<std::vector<uint32_t>> successors_;
+  std::vector<uint32_t> successors_, successors_begin_;  // of step i: from begin[i] to begin[i + 1]
   std::vector<uint32_t> predecessors_;
+  std::vector<uint32_t> first_[kPhases];  // steps without predecessors, in the order of rank
+  std::vector<float> short_ns_;           // estimates, side by side
   std::vector<uint32_t> rank_;  // longest way to the end first
   std::vector<uint8_t> wide_;
 

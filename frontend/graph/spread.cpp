@@ -1,6 +1,7 @@
 // Steps of a graph on several cores: their order from the bytes they touch, the estimate of what spreading
 // gains, and the cores that take ready steps.
 #include <algorithm>
+#include <climits>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -72,7 +73,7 @@ class Memory {
 
 void Program::link() {
   if (linked_) return;
-  successors_.assign(steps_.size(), {});
+  std::vector<std::vector<uint32_t>> successors(steps_.size());
   predecessors_.assign(steps_.size(), 0);
   std::vector<std::vector<uint32_t>> controls(steps_.size());
   for (auto& [earlier, later] : controls_) controls[later].push_back(earlier);
@@ -99,19 +100,27 @@ void Program::link() {
       std::sort(before.begin(), before.end());
       before.erase(std::unique(before.begin(), before.end()), before.end());
       predecessors_[step] = uint32_t(before.size());
-      for (uint32_t earlier : before) successors_[earlier].push_back(step);
+      for (uint32_t earlier : before) successors[earlier].push_back(step);
     }
   }
   std::vector<double> left(steps_.size());
   std::vector<uint32_t> order(steps_.size());
   for (uint32_t step = uint32_t(steps_.size()); step-- > 0;) {
-    for (uint32_t later : successors_[step]) left[step] = std::max(left[step], left[later]);
+    for (uint32_t later : successors[step]) left[step] = std::max(left[step], left[later]);
     left[step] += infos_[step].cost_ns;
     order[step] = step;
   }
   std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return left[a] > left[b]; });
   rank_.assign(steps_.size(), 0);
   for (uint32_t i = 0; i < order.size(); ++i) rank_[order[i]] = i;
+  for (uint32_t step : order)
+    if (!predecessors_[step]) first_[infos_[step].phase].push_back(step);
+  for (uint32_t step = 0; step < steps_.size(); ++step) {
+    successors_begin_.push_back(uint32_t(successors_.size()));
+    successors_.insert(successors_.end(), successors[step].begin(), successors[step].end());
+    short_ns_.push_back(float(infos_[step].cost_ns));
+  }
+  successors_begin_.push_back(uint32_t(successors_.size()));
   linked_ = true;
 }
 
@@ -177,6 +186,16 @@ Schedule make_schedule(const std::vector<double>& narrow_ns, const std::vector<d
 
 // --- running ------------------------------------------------------------------------------------
 
+namespace {
+
+// Steps that are cheaper than handing them over stay with the core that made them ready: so many, of so much work.
+constexpr size_t kMostSteps = 32;
+constexpr double kMostNs = 2000;
+// Before a step that is longer than this, others hear what the last one made ready.
+constexpr float kTellNs = 200;
+
+}  // namespace
+
 bool Program::wanted(Joinable* self) { return self->steps_waiting.load(std::memory_order_relaxed) > 0; }
 
 void Program::work(Joinable* self) {
@@ -184,100 +203,183 @@ void Program::work(Joinable* self) {
   run->program->work_on(run, false);
 }
 
+// One core at work on a run.
+struct Program::Participant {
+  std::vector<uint32_t> steps;  // to run next, the last one first
+  double steps_ns = 0;           // what they take, by the estimate
+  std::vector<uint32_t> others;  // made ready, for any core
+  uint32_t held = kNobody;       // a step of which this many predecessors were done here, not yet counted: where very many
+  uint32_t held_count = 0;       // steps lead to one, its counter would travel between the cores for each
+  CoreUse use = CoreUse::kShared;
+  char error[kErrorBytes];
+
+  bool has_room(float ns) const { return steps.size() < kMostSteps && steps_ns + double(ns) <= kMostNs; }
+  void add(uint32_t step, float ns) {
+    steps.push_back(step);
+    steps_ns += double(ns);
+  }
+};
+
+// The ready step from which the way to the end is longest. Mutex held.
+uint32_t Program::take_best(ParallelRun* run) {
+  auto later = [&](uint32_t a, uint32_t b) { return rank_[a] > rank_[b]; };
+  const std::vector<uint32_t>& first = *run->first;
+  if (run->first_at < first.size() && (run->ready.empty() || later(run->ready.front(), first[run->first_at])))
+    return first[run->first_at++];
+  std::pop_heap(run->ready.begin(), run->ready.end(), later);
+  uint32_t step = run->ready.back();
+  run->ready.pop_back();
+  return step;
+}
+
+// Takes a step or, of cheap ones, as many as keep the core busy for about a microsecond or two, but only a share, so that
+// several cores end together. Mutex held, some ready.
+void Program::take_steps(ParallelRun* run, Participant* here) {
+  size_t share = std::min(kMostSteps, run->n_ready() / size_t(2 * core_count()));
+  here->steps.clear();
+  here->steps_ns = 0;
+  do {
+    uint32_t step = take_best(run);
+    here->add(step, short_ns_[step]);
+  } while (here->steps.size() < share && here->steps_ns < kMostNs);
+  std::reverse(here->steps.begin(), here->steps.end());
+  ++run->running;
+  set_steps_waiting(run, int(std::min<size_t>(run->n_ready(), INT_MAX)));
+}
+
+// Runs a step. What it makes ready stays here while that is little work, else it is for the others too.
+void Program::run_step(ParallelRun* run, Participant* here, uint32_t number) {
+  Step& step = steps_[number];
+  RunArgs args = step.args;
+  here->error[0] = 0;
+  args.error = here->error;
+  CoreUse use = wide_[number] ? CoreUse::kAll : CoreUse::kShared;
+  if (use != here->use) set_core_use(here->use = use);
+  bool traced = tracing.load(std::memory_order_relaxed);
+  uint64_t started = traced ? ticks() : 0;
+  int failed = step.kernel->run(step.kernel, &args);
+  if (traced) trace_inline(step.name, started, ticks());
+  if (failed) {
+    std::lock_guard<std::mutex> guard(run->mutex);
+    if (run->failed.load(std::memory_order_relaxed) >= 0) return;
+    std::memcpy(run->error, here->error, kErrorBytes);
+    run->failed.store(number, std::memory_order_release);
+    return;
+  }
+  for (uint32_t i = successors_begin_[number]; i < successors_begin_[number + 1]; ++i) {
+    uint32_t after = successors_[i];
+    if (after != here->held) count_done(run, here);
+    here->held = after;
+    ++here->held_count;
+  }
+  if (here->steps.empty() || short_ns_[here->steps.back()] > kTellNs) count_done(run, here);
+}
+
+void Program::count_done(ParallelRun* run, Participant* here) {
+  uint32_t after = here->held, count = here->held_count;
+  here->held = kNobody;
+  here->held_count = 0;
+  if (after == kNobody || __atomic_sub_fetch(&run->pending[after], count, __ATOMIC_ACQ_REL)) return;
+  if (here->has_room(short_ns_[after])) here->add(after, short_ns_[after]);
+  else here->others.push_back(after);
+}
+
+// Gives what this core made ready to all, and calls cores for it. Mutex held, not always in between.
+void Program::hand_over(ParallelRun* run, Participant* here, std::unique_lock<std::mutex>* lock) {
+  auto later = [&](uint32_t a, uint32_t b) { return rank_[a] > rank_[b]; };
+  size_t before = run->n_ready();
+  for (uint32_t step : here->others) {
+    run->ready.push_back(step);
+    std::push_heap(run->ready.begin(), run->ready.end(), later);
+  }
+  here->others.clear();
+  // A core without steps takes one itself; the rest needs somebody.
+  size_t own = here->steps.empty() ? 1 : 0, ready = run->n_ready();
+  if (ready <= std::max(before, own)) return;
+  int wanted = int(std::min<size_t>(ready - own, INT_MAX));
+  set_steps_waiting(run, wanted);
+  if (run->main_asleep) {
+    run->signal.notify_one();
+    --wanted;
+  }
+  if (wanted < 1) return;
+  lock->unlock();
+  call_helpers(wanted);
+  lock->lock();
+}
+
 // Takes ready steps until there are none. Helpers then leave, so that loops inside the steps of others get
 // their core; the task's own thread waits for the rest.
 void Program::work_on(ParallelRun* run, bool is_main) {
-  char error[kErrorBytes];
-  auto later = [&](uint32_t a, uint32_t b) { return rank_[a] > rank_[b]; };
+  Participant here;
+  CoreUse use_before = set_core_use(here.use);
   std::unique_lock<std::mutex> lock(run->mutex);
   for (;;) {
-    if (run->ready.empty()) {
-      if (!is_main || run->running == 0) return;
+    if (run->failed.load(std::memory_order_relaxed) >= 0) {
+      run->ready.clear();
+      run->first_at = run->first->size();
+      set_steps_waiting(run, 0);
+    }
+    if (run->n_ready()) {
+      take_steps(run, &here);
       lock.unlock();
-      help_others();
-      enter_blocking();
-      lock.lock();
-      run->main_asleep = 1;
-      run->signal.wait(lock, [&] { return !run->ready.empty() || run->running == 0; });
-      run->main_asleep = 0;
-      lock.unlock();
-      leave_blocking();
-      lock.lock();
+      while (!here.steps.empty() && run->failed.load(std::memory_order_relaxed) < 0) {
+        uint32_t number = here.steps.back();
+        here.steps.pop_back();
+        here.steps_ns = here.steps.empty() ? 0 : here.steps_ns - double(short_ns_[number]);
+        run_step(run, &here, number);
+        if (here.others.empty()) continue;
+        lock.lock();
+        hand_over(run, &here, &lock);
+        if (here.steps.empty()) break;  // with the mutex held: the next one is taken in the same turn
+        lock.unlock();
+      }
+      here.steps.clear();
+      if (!lock.owns_lock()) lock.lock();
+      --run->running;
+      if (run->running == 0 && !run->n_ready() && run->main_asleep) run->signal.notify_one();
       continue;
     }
-    std::pop_heap(run->ready.begin(), run->ready.end(), later);
-    uint32_t number = run->ready.back();
-    run->ready.pop_back();
-    ++run->running;
-    set_steps_waiting(run, int(run->ready.size()));
+    if (!is_main || run->running == 0) break;
     lock.unlock();
-
-    Step& step = steps_[number];
-    RunArgs args = step.args;
-    error[0] = 0;
-    args.error = error;
-    bool traced = tracing.load(std::memory_order_relaxed);
-    uint64_t started = traced ? ticks() : 0;
-    CoreUse use = set_core_use(wide_[number] ? CoreUse::kAll : CoreUse::kShared);
-    int failed = step.kernel->run(step.kernel, &args);
-    set_core_use(use);
-    if (traced) trace_inline(step.name, started, ticks());
-
+    set_core_use(use_before);
+    help_others();
+    enter_blocking();
     lock.lock();
-    --run->running;
-    if (failed && run->failed < 0) {
-      run->failed = number;
-      std::memcpy(run->error, error, kErrorBytes);
-      run->ready.clear();
-    }
-    size_t before = run->ready.size();
-    if (run->failed < 0)
-      for (uint32_t after : successors_[number])
-        if (--run->pending[after] == 0) {
-          run->ready.push_back(after);
-          std::push_heap(run->ready.begin(), run->ready.end(), later);
-        }
-    size_t ready = run->ready.size();
-    bool over = ready == 0 && run->running == 0;
-    // This thread takes one itself; the others need somebody.
-    bool more = ready > std::max<size_t>(before, 1);
-    set_steps_waiting(run, ready ? int(ready) - 1 : 0);
-    if (over || more) {
-      bool wake_main = run->main_asleep;
-      if (wake_main) run->signal.notify_one();
-      int wanted = int(ready) - 1 - (wake_main ? 1 : 0);
-      if (more && wanted > 0) {
-        lock.unlock();
-        call_helpers(wanted);
-        lock.lock();
-      }
-    }
+    run->main_asleep = 1;
+    run->signal.wait(lock, [&] { return run->n_ready() || run->running == 0; });
+    run->main_asleep = 0;
+    lock.unlock();
+    leave_blocking();
+    set_core_use(here.use);
+    lock.lock();
   }
+  lock.unlock();
+  set_core_use(use_before);
 }
 
 int Program::run_spread(int phase) {
   ParallelRun& run = parallel_;
-  uint32_t begin = begin_[phase], end = begin_[phase + 1];
-  if (begin == end) return 0;
-  size_t waiting;
+  if (begin_[phase] == begin_[phase + 1]) return 0;
+  int waiting;
   {
     std::lock_guard<std::mutex> guard(run.mutex);
     run.pending = predecessors_;
     run.ready.clear();
-    run.failed = -1;
-    for (uint32_t step = begin; step < end; ++step)
-      if (!run.pending[step]) run.ready.push_back(step);
-    std::make_heap(run.ready.begin(), run.ready.end(), [&](uint32_t a, uint32_t b) { return rank_[a] > rank_[b]; });
-    waiting = run.ready.size() - 1;
-    set_steps_waiting(&run, int(waiting));
+    run.first = &first_[phase];
+    run.first_at = 0;
+    run.failed.store(-1, std::memory_order_relaxed);
+    waiting = int(std::min<size_t>(run.n_ready() - 1, INT_MAX));
+    set_steps_waiting(&run, waiting);
   }
   open_joinable(&run);
-  call_helpers(int(waiting));
+  call_helpers(waiting);
   work_on(&run, true);
   close_joinable(&run);
   set_steps_waiting(&run, 0);
-  if (run.failed < 0) return 0;
-  failed_ = run.failed;
+  int64_t failed = run.failed.load(std::memory_order_relaxed);
+  if (failed < 0) return 0;
+  failed_ = failed;
   std::memcpy(error_, run.error, kErrorBytes);
   return 1;
 }

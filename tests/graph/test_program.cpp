@@ -347,6 +347,8 @@ int main(int argc, char** argv) {
       run_random(seed, 3 + int(seed * 7 % 120), false, 4);
       run_random(seed, 3 + int(seed * 7 % 120), true, 4);
     }
+    // More ready steps than one core keeps to itself.
+    for (uint32_t seed = 100; seed < uint32_t(100 + scale); ++seed) run_random(seed, 1500, true, 2);
     for (uint32_t seed = 0; seed < uint32_t(5 * scale); ++seed) {
       run_together(seed);
       run_failing(seed * 11 + 1, false);
