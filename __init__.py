@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors, which do not 
     from .frontend.context import num_gpus as num_gpus
 
 _MODULES = (
-    "attribute autograd base callback context contrib engine error executor gluon image img init initializer io kv kvstore libinfo "
+    "attribute autograd base callback context contrib engine error executor executor_manager gluon image img init initializer io kv kvstore libinfo "
     "log lr_scheduler metric mod model module mon monitor name nd ndarray onnx operator opt optimizer profiler random recordio registry "
     "rnd rnn runtime sym symbol test_utils util visualization viz"
 ).split()

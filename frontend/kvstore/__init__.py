@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 from .base import KVStoreBase as KVStoreBase
+from .kvstore_server import KVStoreServer as KVStoreServer
 from .local import KVStore as KVStore
 from .local import create as create
-from .server import KVStoreServer as KVStoreServer
 
 __all__ = ["KVStore", "KVStoreBase", "KVStoreServer", "create"]

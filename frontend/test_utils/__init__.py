@@ -1,6 +1,6 @@
 """Helpers for tests: comparison with tolerances, random arrays, gradient checks, statistical checks.
 
-The functions of ``mxnet.test_utils`` that need neither a network nor sparse arrays, with the same names and arguments.
+The functions of ``mxnet.test_utils`` that do not need sparse arrays, with the same names and arguments.
 
 >>> import numpy as np
 >>> import weft as mx
@@ -56,6 +56,16 @@ from .compare import (
     get_tols,
     locationError,
     same,
+)
+from .data import (
+    download,
+    get_bz2_data,
+    get_cifar10,
+    get_mnist,
+    get_mnist_iterator,
+    get_mnist_pkl,
+    get_mnist_ubyte,
+    get_zip_data,
 )
 from .devices import DummyIter, get_im2rec_path
 from .gradients import (
@@ -160,4 +170,12 @@ __all__ = [
     "simple_forward",
     "var_check",
     "verify_generator",
+    "download",
+    "get_bz2_data",
+    "get_cifar10",
+    "get_mnist",
+    "get_mnist_iterator",
+    "get_mnist_pkl",
+    "get_mnist_ubyte",
+    "get_zip_data",
 ]

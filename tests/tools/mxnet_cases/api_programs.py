@@ -62,6 +62,31 @@ r1 = [a.batch_size, [[k, a.grad_req[k]] for k in sorted(a.grad_req)], [len(e.arg
 r2 = [mx.test_utils.same_array(x.arg_dict[n], y.arg_dict[n]) for x, y in zip(a.execs, b.execs) for n in names]
 r3 = [mx.test_utils.same_array(x.grad_dict[n], y.grad_dict[n]) for x, y in zip(a.execs, b.execs) for n in names]
 ---
+#executor manager
+names = ['fc1_weight', 'fc1_bias', 'fc2_weight', 'fc2_bias']
+net, it = mlp(), mx.io.NDArrayIter(X, Y, 8)
+manager = mx.executor_manager.DataParallelExecutorManager(net, two, it, net.list_arguments(), names, [])
+values, _ = params(bound(mlp()))
+manager.set_params(values, {})
+metric = mx.metric.Accuracy()
+b = next(it)
+manager.load_data_batch(b)
+manager.forward(is_train=True)
+manager.backward()
+manager.update_metric(metric, b.label)
+r0 = [repr(manager.slices), manager.param_names, manager.aux_names, float(metric.get()[1])]
+r1 = manager.grad_arrays
+manager.param_arrays[0][0][:] = 3
+found = {name: nd.zeros(values[name].shape) for name in names}
+manager.copy_to(found, {})
+r2 = [found[name] for name in names]
+---
+#slices of batches
+r = [repr(mx.executor_manager._split_input_slice(size, loads)) for size, loads in ((10, [1, 1]), (10, [1, 1, 1]), (7, [1, 2]), (5, [1, 1, 1, 1]))]
+---
+#too many slices
+mx.executor_manager._split_input_slice(2, [1, 1, 1, 1])
+---
 #init_params fills what is missing
 mx.random.seed(1)
 np.random.seed(1)

@@ -1,0 +1,4 @@
+"""The names of :mod:`weft.io` where MXNet defines them, for ``from mxnet.io.io import ...``."""
+
+from . import *  # noqa: F403
+from . import __all__ as __all__
