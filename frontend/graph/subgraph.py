@@ -6,6 +6,7 @@ node, and no task of the engine.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,12 +16,14 @@ from ...ops.array import spec
 from ...ops.errors import MXNetError
 from ...ops.plans import plan_of
 from .ir import Graph, Node, auxiliary_nodes
-from .pipeline import set_mode
+from .pipeline import optimize, set_mode
 
 __all__ = ["Body", "Program"]
 
 Arrays = Sequence[np.ndarray]
 _MOST_PROGRAMS = 32
+# Passes that count on results which are kept from run to run.
+_NOT_HERE = ("conv_bn", "layout", "recompute")
 
 
 class Program:
@@ -39,32 +42,36 @@ class Program:
     def __init__(self, graph: Graph, variables: Sequence[Node], train: bool) -> None:
         self.places: dict[tuple[Node, int], int] = {(node, 0): index for index, node in enumerate(variables)}
         self.n_given = len(variables)
+        constants = [node for node in graph.nodes if node.op is None and node.name in graph.constants]
+        self.places.update({(node, 0): self.n_given + index for index, node in enumerate(constants)})
+        self.constants = [graph.constants[node.name].asnumpy() for node in constants]
         #: Of a gradient: which heads' gradients are given after the inputs.
         self.heads: list[int] = []
         self.specs: list[Any] = []
         self.steps: list[tuple[Any, list[int], list[int], tuple[float, ...], int]] = []
-        for number, node in enumerate(graph.nodes):
+        for node in graph.nodes:
             if node.op is None:
                 if (node, 0) not in self.places:
                     raise MXNetError(f"the graph inside a control flow operator has no value for its variable {node.name!r}")
                 continue
-            self.steps.append(self._step(number, node, train))
+            self.steps.append(self._step(node, train))
         self.outputs = [self.places[entry] for entry in graph.outputs]
 
-    def _step(self, number: int, node: Node, train: bool) -> tuple[Any, list[int], list[int], tuple[float, ...], int]:
+    def _step(self, node: Node, train: bool) -> tuple[Any, list[int], list[int], tuple[float, ...], int]:
         attrs = node.attrs.with_(train=train) if node.op.uses_train and node.attrs.train != train else node.attrs
         plan = plan_of(node.op, attrs, [source.specs[index] for source, index in node.inputs])
         ins = [self.places[entry] for entry in node.inputs]
         outs = []
         for index, out in enumerate(plan.out_specs):
-            self.places[node, index] = place = self.n_given + len(self.specs)
+            self.places[node, index] = place = self.n_given + len(self.constants) + len(self.specs)
             self.specs.append(out)
             outs.append(place)
-        return plan.kernel, ins, outs, attrs.scalars, number
+        # Of random operators: the same numbers wherever passes have put the node, here and in the gradient's graph.
+        return plan.kernel, ins, outs, attrs.scalars, zlib.crc32(node.name.encode())
 
     def start(self) -> Callable[[Arrays, int], list[np.ndarray]]:
         """Return ``run(arrays, seed) -> results``, with buffers of its own, which hold until the next run."""
-        values: list[Any] = [None] * self.n_given + [np.empty(out.shape, out.dtype) for out in self.specs]
+        values: list[Any] = [None] * self.n_given + self.constants + [np.empty(out.shape, out.dtype) for out in self.specs]
         steps, outputs = self.steps, self.outputs
 
         def run(arrays: Arrays, seed: int) -> list[np.ndarray]:
@@ -143,13 +150,16 @@ class Body:
             found = self._programs[key] = make(self._inferred(arrays, train))
         return found
 
-    def _variables(self, graph: Graph) -> list[Node]:
+    def _compile(self, graph: Graph, train: bool) -> tuple[Program, list[str]]:
+        """Return the program of a graph after all passes, and the gradients of heads that it is given after the inputs."""
+        graph = optimize(graph, _NOT_HERE)
         by_name = {node.name: node for node in graph.nodes if node.op is None}
-        return [by_name[node.name] for node in self.inputs]
+        more = graph.head_grads
+        return Program(graph, [*(by_name[node.name] for node in self.inputs), *more], train), [node.name for node in more]
 
     def runner(self, arrays: Arrays, train: bool) -> Callable[[Arrays, int], list[np.ndarray]]:
         """Return ``run(arrays, seed) -> results`` for arrays of these shapes and dtypes."""
-        return self._program("forward", arrays, train, lambda graph: Program(graph, self._variables(graph), train)).start()
+        return self._program("forward", arrays, train, lambda graph: self._compile(graph, train)[0]).start()
 
     def gradient_runner(self, arrays: Arrays, train: bool) -> Callable[[Arrays, Arrays, int], list[Any]]:
         """Return ``run(arrays, out_grads, seed) -> gradients``, one an input; None for integers and states."""
@@ -162,10 +172,10 @@ class Body:
 
         def make(graph: Graph) -> Program:
             graph = add_gradient(graph, [self.inputs[index].name for index in wanted])
-            by_name = {node.name: node for node in graph.head_grads}
-            program = Program(graph, [*self._variables(graph), *by_name.values()], train)
-            program.heads = [names.index(name) for name in by_name]
-            program.outputs = program.outputs[graph.n_heads :]
+            # The heads themselves are known already.
+            graph.outputs, graph.n_heads = graph.outputs[graph.n_heads :], 0
+            program, given = self._compile(graph, train)
+            program.heads = [names.index(name) for name in given]
             return program
 
         program = self._program("backward", arrays, train, make)

@@ -79,6 +79,15 @@ def test_foreach_draws_the_same_numbers_forward_and_backward():
     assert not np.array_equal(out[0], out[1])
 
 
+def test_passes_do_not_change_the_numbers_that_backward_draws():
+    # The sine is computed forward only: the steps of the gradient's graph are others than those of the body.
+    x = s.var("x")
+    (sine, dropped), _ = s.contrib.foreach(lambda d, t: ([s.sin(d), s.Dropout(d, p=0.5)], t + 0), x, s.var("t"))
+    given = {"x": np.zeros((3, 50), np.float32) + 1, "t": np.zeros((1,), np.float32)}
+    (_, out), gradients = values.forward_backward(s.Group([s.BlockGrad(sine), dropped]), given, ["x"], train=True)
+    np.testing.assert_array_equal(gradients[0], out)
+
+
 def test_while_loop():
     i, a = s.var("i"), s.var("a")
     outputs, last = s.contrib.while_loop(lambda i, a: i < 5, lambda i, a: ([a * a, i], [i + 1, a + i]), [i, a], max_iterations=7)
