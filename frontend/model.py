@@ -282,12 +282,14 @@ class FeedForward:
         self.begin_epoch = begin_epoch
         self.kwargs = dict(kwargs)
 
-    def _module(self, data: Any, logger: Any = None) -> Any:
+    def _module(self, data: Any, logger: Any = None, known: Params | None = None) -> Any:
         from .module import Module
 
-        arguments = set(self.symbol.list_arguments())
+        arguments = self.symbol.list_arguments()
         names = [desc[0] for desc in data.provide_data]
         labels = [desc[0] for desc in data.provide_label or () if desc[0] in arguments]
+        if known is not None:  # predictions need no labels: those that the data do not have are still not weights
+            labels += [name for name in arguments if name.endswith("label") and name not in (*names, *labels, *known)]
         return Module(self.symbol, names, labels, logger=logger or logging, context=self.ctx)
 
     def fit(
@@ -352,10 +354,11 @@ class FeedForward:
     def _bound(self, data: Any, with_labels: bool) -> Any:
         if self.arg_params is None:
             raise MXNetError("FeedForward: the network has no parameters, fit or load gives it some")
-        module = self._module(data)
+        known = self._known()
+        module = self._module(data, known=known)
         labels = data.provide_label if with_labels else None
         module.bind(data.provide_data, [desc for desc in labels if desc[0] in module.label_names] if labels else None, for_training=False)
-        module.init_params(None, self._known(), self.aux_params or {}, allow_extra=self.allow_extra_params)
+        module.init_params(None, known, self.aux_params or {}, allow_extra=self.allow_extra_params)
         return module
 
     def predict(self, X: Any, num_batch: int | None = None, return_data: bool = False, reset: bool = True) -> Any:

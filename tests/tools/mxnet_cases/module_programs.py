@@ -62,6 +62,17 @@ r3 = mod.predict(it)
 r4 = mod.predict(it, merge_batches=False)
 r5 = mod.predict(it, num_batch=2, always_output_list=True)
 ---
+#feedforward-without-labels
+model = mx.model.FeedForward(mlp(), ctx=mx.cpu(), num_epoch=1, numpy_batch_size=8, arg_params=params(bound(mlp()))[0], aux_params={})
+r0 = model.predict(mx.io.NDArrayIter(X, batch_size=8))
+r1 = model.predict(X.asnumpy()[:5])
+r2 = [a.shape for a in model.predict(mx.io.NDArrayIter(X, Y, 8), return_data=True)]
+---
+#memory-in-debug_str
+net = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=8, name='fc')
+lines = net.simple_bind(mx.cpu(), data=(4, 4)).debug_str().split('\n')
+r0 = [lines[-3].split()[0], lines[-3].split()[2:], lines[-3].split()[1].isdigit(), lines[-2].split()[2:], lines[-1]]
+---
 #fit-pad
 it = mx.io.NDArrayIter(X, Y, 9)
 mod = bound(mlp(), batch=9)
