@@ -14,6 +14,7 @@ from ..operator import Custom as Custom
 from . import methods as _methods
 from ._namespace import attach as _attach
 from .arithmetic import *  # noqa: F403
+from .cached_op import CachedOp as CachedOp
 from .creation import *  # noqa: F403
 from .index_keys import *  # noqa: F403
 from .serialization import load as load

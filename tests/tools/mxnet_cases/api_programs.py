@@ -29,6 +29,40 @@ r1 = [mx.operator.get_operator_arguments(n).names for n in ('FullyConnected', 'C
 r2 = [mx.operator.get_operator_arguments(n).types for n in ('FullyConnected', 'Concat', 'transpose')]
 r3 = mx.operator.get_operator_arguments('Pooling').types[:4]
 ---
+#cached operator
+net = mx.sym.Convolution(mx.sym.Variable('x'), kernel=(3, 3), num_filter=2, name='conv') + 2
+op = mx.nd.CachedOp(net)
+x = nd.arange(50).reshape((1, 2, 5, 5)) / 50
+w, b = nd.arange(36).reshape((2, 2, 3, 3)) / 36, nd.array([1, 2])
+r0 = op(x, w, b)
+b[:] = 5
+r1 = op(x, w, b)
+target = nd.zeros(r0.shape)
+r2 = op(x, w, b, out=target) is target
+r3 = target
+for a in (x, w, b):
+    a.attach_grad()
+with autograd.record():
+    y = op(x * 2, w, b) * 3
+y.backward()
+r4 = [a.grad for a in (x, w, b)]
+---
+#cached operator with states and several outputs
+net = mx.sym.BatchNorm(mx.sym.Variable('x'), fix_gamma=False, momentum=0.5, name='bn')
+net = mx.sym.Group([net, mx.sym.concat(*mx.sym.split(net, num_outputs=2), dim=0), mx.sym.sum(net, axis=1)])
+op = mx.nd.CachedOp(net, (('static_alloc', True),))
+values = [nd.arange(8).reshape((2, 4)), nd.ones((4,)), nd.zeros((4,)), nd.zeros((4,)), nd.ones((4,))]
+r0 = op(*values)
+with autograd.record():
+    r1 = op(*values)
+r2 = values[3:]
+---
+#cached operator with too few inputs
+mx.nd.CachedOp(mx.sym.Variable('x') + mx.sym.Variable('y'))(nd.ones((2,)))
+---
+#cached operator of a number
+mx.nd.CachedOp(mx.sym.Variable('x') + 1)(3)
+---
 #update_dict by keyword
 m = mx.metric.CompositeEvalMetric([mx.metric.Accuracy()])
 m.update_dict(labels={'l': nd.array([0, 1])}, preds={'o': nd.array([[1, 0], [1, 0]])})
