@@ -88,7 +88,7 @@ def lazy_namespace(module_name: str) -> dict[str, Any]:
 
 
 def attach(
-    module_name: str, group: str, modules: Sequence[str] = ()
+    module_name: str, group: str, modules: Sequence[str] = (), make: Callable[[str, str], Any] | None = None
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Make ``__getattr__`` and ``__dir__`` of a module that offers the operators of a group.
 
@@ -100,6 +100,9 @@ def attach(
         A key of PREFIXES, "_internal", "op", or "" for ``nd`` itself.
     modules : sequence of str
         Submodules that are imported when they are first asked for.
+    make : callable, optional
+        Gives the function of an operator, from its registered name and the name it is asked for by; without it, the
+        function of arrays.
     """
     namespace = lazy_namespace(module_name)
 
@@ -114,7 +117,7 @@ def attach(
 
         for candidate in _candidates(group, name):
             if registry.find(candidate) is not None:
-                function = namespace[name] = dispatch.function(candidate)
+                function = namespace[name] = dispatch.function(candidate) if make is None else make(candidate, name)
                 return function
         raise AttributeError(_no_such(module_name, group, name), name=name, obj=sys.modules[module_name])
 

@@ -1,31 +1,23 @@
 """Gradient graphs against the tape of imperative calls: the same functions write both, so results are equal to the bit."""
 
 import collections
-import functools
 
-import mxnet_data
 import mxnet_differences
 import numpy as np
 import pytest
 from graphs import call, graph_of, imperative, random_graph, random_values, variable
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recorded_calls import RecordedCall, family
 
 import weft as mx
-from weft.frontend.graph.builder import GraphBuilder
 from weft.frontend.graph.gradient import add_gradient, head_gradient_names
 from weft.frontend.graph.infer import infer
 from weft.frontend.graph.interpret import interpret
 from weft.frontend.graph.ir import BACKWARD, Graph
 from weft.ops import registry
-from weft.ops.array import spec
 
 FAMILIES = ("unary", "binary", "scalar", "reduce", "ordering", "shape", "indexing", "linalg", "nn", "loss", "sequence", "contrib")
-
-
-@functools.cache
-def family(name):
-    return mxnet_data.load(name)
 
 
 def differentiable_cases():
@@ -42,69 +34,12 @@ def differentiable_cases():
             yield pytest.param(name, case, id=f"{name}-{case['id']}")
 
 
-def to_nd(value):
-    return mx.nd.array(value, dtype=value.dtype)
-
-
-class Recorded:
-    """One recorded call: its arrays, and the call on whatever stands for them."""
-
-    def __init__(self, name, case):
-        self.read = functools.partial(mxnet_data.decode, arrays=family(name)[1])
-        self.case = case
-        self.train = case["train"]
-        self.inputs = self.read(case["inputs"])
-        self.kwargs = {key: self.read(value) for key, value in case["kwargs"].items()}
-        self.arrays = [a for item in self.inputs for a in (item if isinstance(item, list) else [item]) if isinstance(a, np.ndarray)]
-        self.wanted = self.read(case["grad_of"])
-
-    def call(self, stand_ins):
-        """Call the operator with ``stand_ins`` in the places of the arrays; return the list of results."""
-        rest = iter(stand_ins)
-        inputs = [
-            [next(rest) for _ in item] if isinstance(item, list) else next(rest) if isinstance(item, np.ndarray) else item
-            for item in self.inputs
-        ]
-        function = mx
-        for part in self.case["op"].split("."):
-            function = getattr(function, part)
-        result = function(*inputs, **self.kwargs)
-        return list(result) if isinstance(result, (list, tuple)) else [result]
-
-    def heads(self, shapes):
-        if "head_grads" in self.case:
-            return [to_nd(head) for head in self.read(self.case["head_grads"])]
-        return [mx.nd.ones(shape, dtype=dtype) for shape, dtype in shapes]
-
-    def tape(self):
-        """Return results and gradients of the imperative call."""
-        arrays = [to_nd(array) for array in self.arrays]
-        for i in self.wanted:
-            arrays[i].attach_grad()
-        with mx.autograd.record(train_mode=self.train):
-            results = self.call(arrays)
-        heads = self.heads([(result.shape, result.dtype) for result in results])
-        mx.autograd.backward(results, heads, train_mode=self.train)
-        return results, [arrays[i].grad for i in self.wanted]
-
-    def graph(self):
-        """Return the forward graph; variable ``i`` is called ``x<i>``."""
-        graph = Graph()
-        graph.train = self.train
-        builder = GraphBuilder(graph)
-        values = [builder.variable(f"x{i}", spec(array.shape, array.dtype)) for i, array in enumerate(self.arrays)]
-        with builder:
-            results = self.call(values)
-        graph.outputs = [value.entry for value in results]
-        graph.n_heads = len(results)
-        return graph
-
-    def values(self, graph):
-        values = {f"x{i}": to_nd(array) for i, array in enumerate(self.arrays)}
-        entries = graph.outputs[: graph.n_heads]
-        heads = self.heads([(node.specs[i].shape, node.specs[i].dtype) for node, i in entries])
-        used = {node.name for node in graph.head_grads}
-        return values | {name: head for name, head in zip(head_gradient_names(graph), heads) if name in used}
+def values_of(recorded, graph):
+    """Return values for all variables of a gradient graph of a recorded call."""
+    heads = recorded.heads([node.specs[i] for node, i in graph.outputs[: graph.n_heads]])
+    used = {node.name for node in graph.head_grads}
+    given = {name: head for name, head in zip(head_gradient_names(graph), heads) if name in used}
+    return {f"x{i}": array for i, array in enumerate(recorded.new_arrays())} | given
 
 
 def assert_same(found, expected, what):
@@ -115,14 +50,14 @@ def assert_same(found, expected, what):
 
 @pytest.mark.parametrize(("name", "case"), list(differentiable_cases()))
 def test_gradient_graph_equals_the_tape(name, case):
-    recorded = Recorded(name, case)
-    results, gradients = recorded.tape()
+    recorded = RecordedCall(name, case)
+    _, results, gradients = recorded.imperative()
     graph = add_gradient(recorded.graph(), [f"x{i}" for i in recorded.wanted])
-    found = interpret(graph, recorded.values(graph))
+    found = interpret(graph, values_of(recorded, graph))
     for i, result in enumerate(results):
         assert_same(found[i], result, f"result {i}")
-    for i, gradient in enumerate(gradients):
-        assert_same(found[graph.n_heads + i], gradient, f"gradient of input {recorded.wanted[i]}")
+    for i, number in enumerate(recorded.wanted):
+        assert_same(found[graph.n_heads + i], gradients[number], f"gradient of input {number}")
 
 
 number = st.integers(0, 1000)
