@@ -110,7 +110,7 @@ def _arange_shape(attrs: Any, shapes: Sequence[tuple[int, ...]]) -> list[tuple[i
     start, stop = _range(attrs)
     if attrs.step == 0:
         raise ValueError("step=0: expected a number other than 0")
-    if attrs.infer_range and attrs.stop is None:
+    if partial.open_range(attrs):
         raise ValueError("infer_range=True without `stop` needs a graph that gives the length")
     if (stop - start) / attrs.step <= 0:
         raise ValueError(f"invalid range (start={start}, stop={stop}, step={attrs.step})")
@@ -118,6 +118,9 @@ def _arange_shape(attrs: Any, shapes: Sequence[tuple[int, ...]]) -> list[tuple[i
 
 
 def _numbers(count: int, start: float, step: float, repeat: int, out: Array) -> None:
+    if out.dtype.kind != "f":
+        # As NumPy does: the numbers are those of the dtype before they are added up.
+        start, step = (to_integer(np.asarray(number, np.float64), out.dtype).item() for number in (start, step))
     values = np.arange(-(-count // repeat), dtype=np.float64) * step + start
     values = np.repeat(values, repeat)[:count] if repeat > 1 else values[:count]
     out[...] = (values if out.dtype.kind == "f" else to_integer(values, out.dtype)).reshape(out.shape)
@@ -132,6 +135,7 @@ operator(
     inputs=(),
     params=(*_RANGE, CTX, _dtype()),
     shape=_arange_shape,
+    infer_partial=partial.given_length,
     dtype=rules.attr_dtype,
     gradient=zero_gradient,
     numpy=_arange,

@@ -123,14 +123,15 @@ def _leaky_outputs(attrs):
 
 
 def _gamma_view(gamma_shape, data_shape):
-    """Return the shape that makes gamma broadcast against data: one slope for each channel, or full shape."""
-    if len(gamma_shape) == 1:
-        if gamma_shape[0] == 1:
-            return (1,) * len(data_shape)
-        channel_axis = min(1, len(data_shape) - 1)
-        if gamma_shape[0] == data_shape[channel_axis]:
-            return tuple(n if i == channel_axis else 1 for i, n in enumerate(data_shape))
-    elif len(gamma_shape) == len(data_shape) and all(g in (1, n) for g, n in zip(gamma_shape, data_shape)):
+    """Return the shape that makes gamma broadcast against data: its axes are those of samples and channels, or all of data's."""
+    view = [1] * len(data_shape)
+    left = list(gamma_shape)
+    for axis in (1, 0):
+        if left and axis < len(view) and left[-1] in (1, data_shape[axis]):
+            view[axis] = left.pop()
+    if not left:
+        return tuple(view)
+    if len(gamma_shape) == len(data_shape) and all(g in (1, n) for g, n in zip(gamma_shape, data_shape)):
         return tuple(gamma_shape)
     raise ValueError(f"gamma of shape {tuple(gamma_shape)} does not broadcast against data of shape {tuple(data_shape)}")
 

@@ -352,7 +352,7 @@ def _correlation_backward(attrs, ins, outs):
             d_first[here] += part * b
             d_second[there] += part * a
         else:
-            sign = np.sign(a - b)
+            sign = np.where(a >= b, 1, -1).astype(part.dtype)  # equal values have the slope of the larger first one
             d_first[here] += part * sign
             d_second[there] -= part * sign
     inner = slice(attrs.pad_size, -attrs.pad_size or None)

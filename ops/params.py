@@ -390,6 +390,12 @@ class Shape(_Sequence):
     def mxnet_default(self) -> str:
         return "[" + ",".join(map(str, self.default)) + "]"
 
+    def parse(self, value: Any) -> Any:
+        """Return the canonical value; where None is no value of its own it stands for the default, if there is one."""
+        if (value is None or value == "None") and not self.none and not self.required and hasattr(self, "default"):
+            return self.default
+        return super().parse(value)
+
     def _item(self, value: Any) -> int | None:
         if value is None and self.items_none:
             return None

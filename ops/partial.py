@@ -144,6 +144,28 @@ def given_shape(op: Any, attrs: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes,
     return ins, [merge(outs[0], attrs.shape or None, "the result"), *outs[1:]]
 
 
+def open_range(attrs: Any) -> bool:
+    """Whether the users of a range say how long it is."""
+    return attrs.infer_range and attrs.stop is None
+
+
+def given_length(op: Any, attrs: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
+    """A range is as long as its parameters say, or as its users need it."""
+    return (ins, [merge(outs[0], (0,), "the range")]) if open_range(attrs) else forward(op, attrs, ins, outs)
+
+
+def settled(op: Any, attrs: Any, shape: tuple[int, ...]) -> Any:
+    """Return the parameters of a call without inputs, with what the users of its result decided about the shape."""
+    if op.infer_partial is given_shape and attrs.shape is not None and attrs.shape != shape:
+        return attrs.with_(shape=shape)
+    if op.infer_partial is given_length and open_range(attrs):
+        count, rest = divmod(shape[0], attrs.repeat)
+        if rest:
+            raise ValueError(f"a range of {shape[0]} numbers cannot repeat each {attrs.repeat} times")
+        return attrs.with_(stop=attrs.start + attrs.step * (count - 0.5))  # half a step before the end: rounding does no harm
+    return attrs
+
+
 def broadcast(op: Any, attrs: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
     """The output is as large as its inputs broadcast against each other."""
     if any(shape is None for shape in ins):

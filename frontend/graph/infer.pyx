@@ -16,7 +16,7 @@ from .ir cimport Graph, Node
 
 from ...ops.array import as_dtype
 from ...ops.errors import ShapeError
-from ...ops.partial import given_shape, known
+from ...ops.partial import known, settled
 from .collector import paused
 
 #: Numbers of dtypes in the annotation ``__dtype__``, as in MXNet's JSON.
@@ -374,10 +374,11 @@ cdef Graph fill(Graph graph, dict shapes, dict dtypes, bint partial):
             dtype = of_dtypes.values[k]
             specs.append(get_spec(<tuple>shape, dtype) if shape is not None and 0 not in <tuple>shape and dtype is not None else None)
         node.specs = tuple(specs)
-        if node.op is not None and not node.inputs and node.op.infer_partial is given_shape and specs[0] is not None:
-            # What the users of a result decided about its shape becomes part of the call that makes it.
-            if node.attrs.shape != (<Spec>specs[0]).shape and node.attrs.shape is not None:
-                node.attrs = node.attrs.with_(shape=(<Spec>specs[0]).shape)
+        if node.op is not None and not node.inputs and specs and specs[0] is not None:
+            try:
+                node.attrs = settled(node.op, node.attrs, (<Spec>specs[0]).shape)
+            except ValueError as error:
+                raise ShapeError(f"Error in operator {node.name}: {error}") from None
     result.note("infer", f"shapes and dtypes of {entries.count} entries, {len(of_shapes.cache)} different calls")
     return result
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import operator
 import warnings
 from collections.abc import Sequence
@@ -75,11 +76,13 @@ def as_context(ctx: Any, argument: str = "ctx") -> Context:
 def as_shape(shape: Any, argument: str = "shape") -> tuple[int, ...]:
     """Return a shape as a tuple of ints; an integer is a shape of one axis."""
     try:
+        if isinstance(shape, str):  # as parameters of operators are written
+            shape = ast.literal_eval(shape)
         if isinstance(shape, (int, np.integer)):
             made: tuple[int, ...] = (int(shape),)
         else:
             made = tuple(map(operator.index, shape))
-    except TypeError:
+    except (TypeError, ValueError, SyntaxError):
         raise ArgumentTypeError(f"{argument}={shape!r} is no shape: expected an int or a sequence of ints") from None
     if any(extent < 0 for extent in made):
         raise ArgumentValueError(f"{argument}={shape!r} has a negative dimension")

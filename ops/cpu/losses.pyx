@@ -118,9 +118,9 @@ def backward_prelu(attrs, in_specs, out_specs) -> Kernel | None:
     if attrs.act_type != "prelu" or not _one_type([*in_specs, *out_specs]):
         return None
     shape, gamma = in_specs[1].shape, in_specs[2]
-    if len(gamma.shape) != 1:
-        return None
     channel_axis = min(1, len(shape) - 1)
+    if len(gamma.shape) != 1 or gamma.size not in (1, shape[channel_axis]):
+        return None
     if gamma.size == 1:
         outer, inner = 1, in_specs[1].size
     else:

@@ -84,8 +84,10 @@ def leaky_relu(attrs, in_specs, out_specs):
     if attrs.act_type == "prelu" and len(in_specs) == 2 and len(out_specs) == 1:
         data, gamma = in_specs
         # One slope for each channel, or one for all.
-        after = (1,) * max(0, len(data.shape) - 2) if math.prod(gamma.shape) > 1 else ()
-        return PRELU(attrs, [data, Seen((math.prod(gamma.shape), *after), gamma.dtype)], out_specs)
+        if len(gamma.shape) != 1 or gamma.shape[0] not in (1, data.shape[min(1, len(data.shape) - 1)]):
+            return None
+        after = (1,) * max(0, len(data.shape) - 2) if gamma.shape[0] > 1 else ()
+        return PRELU(attrs, [data, Seen((gamma.shape[0], *after), gamma.dtype)], out_specs)
     if found is None or len(in_specs) != 1 or len(out_specs) != 1:
         return None
     return found[0](attrs, in_specs, out_specs)

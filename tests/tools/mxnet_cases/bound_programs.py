@@ -73,6 +73,35 @@ op = mx.operator.NumpyOp()
 r = train(op.get_symbol(var('x'), name='op'), {'x': [1, 2, 3]})
 ---
 mx.operator.PythonOp()(var('x'))
+---
+r = (sym.arange(start=0, stop=None, infer_range=True) + sym.zeros(shape=[5])).bind(mx.cpu(), {}).forward()[0]
+---
+r = train(sym.arange(start=2, step=0.1, repeat=2, infer_range=True) * var('x'), {'x': [1, 2, 3, 4, 5, 6]})
+---
+(sym.arange(start=2) + var('x')).bind(mx.cpu(), {'x': nd.zeros((5,))}).forward()
+---
+r = [nd.arange(1.3, 20.6, 1.9, dtype=t) for t in ('int32', 'int64', 'uint8', 'int8', 'float32', 'float64')]
+---
+r = [nd.arange(20.6, -5.5, -2.7, repeat=3, dtype=t) for t in ('int32', 'int64', 'float32')]
+---
+r = nd.contrib.arange_like(nd.zeros((2, 3), dtype='int32'), start=1.5, step=2.5)
+---
+r = [train(sym.LeakyReLU(var('x'), var('g'), act_type='prelu'), {'x': values(3, 4, 2, 2), 'g': values(*g)})
+     for g in ((1,), (4,), (1, 1), (3, 4), (1, 4), (3, 1))]
+---
+r = [train(sym.LeakyReLU(var('x'), var('g'), act_type='prelu'), {'x': values(3, 3), 'g': values(*g)})
+     for g in ((1,), (3,), (1, 1), (3, 3), (1, 3), (3, 1))]
+---
+r = train(sym.LeakyReLU(var('x'), var('g'), act_type='prelu'), {'x': values(3, 4, 2), 'g': values(3)})
+---
+x, y = nd.array([[[[1, 2, 3], [4, 5, 6], [1, 1, 1]]]]), nd.array([[[[1, 1, 3], [4, 6, 5], [2, 1, 0]]]])
+r = train(sym.Correlation(var('x'), var('y'), max_displacement=1, pad_size=1, is_multiply=False), {'x': x, 'y': y})
+---
+r = nd.slice(values(3, 4), begin=(0,), end=(2,), step=None), nd.Dropout(values(2, 3), axes=None), nd.Pooling(values(1, 1, 3, 3), global_pool=True, kernel=None)
+---
+r = nd.zeros('(2, 3)'), nd.ones(shape='(2,)', dtype='int32'), sym.zeros(shape='(2, 3)').eval()[0]
+---
+nd.zeros('(2, 3')
 """
 
 
