@@ -366,6 +366,21 @@ def test_python_module_wants_its_methods():
         loss.backward()
 
 
+def test_mistakes_are_named():
+    module = bound()
+    with pytest.raises(mx.MXNetError, match=r"batch has the shapes \[\('data', \(8, 5\)\)\], the module is bound with \[\('data', \(8, 4\)\)\].*fc1_weight"):
+        module.forward(mx.io.DataBatch([nd.ones((8, 5))], [nd.zeros((8,))]))
+    assert module.data_shapes[0].shape == SHAPE
+    module.forward(batch())
+    labels = mx.io.NDArrayIter(nd.ones((16, 4)), nd.zeros(16), 8, label_name="target")
+    with pytest.warns(UserWarning, match="target"), pytest.raises(ValueError, match=r"\['target'\], but the symbol's label is 'softmax_label'"):
+        mx.mod.Module(mlp()).fit(labels, num_epoch=1)
+    with pytest.raises(TypeError, match=r"sym_gen\(4\) must return \(symbol, data_names, label_names\), got Symbol"):
+        mx.mod.BucketingModule(lambda key: mlp(), default_bucket_key=4)
+    with pytest.raises(mx.MXNetError, match="cannot be inferred from nothing .'dat' is no argument"):
+        mlp().simple_bind(mx.cpu(), dat=SHAPE)
+
+
 def test_fit_goes_on_after_an_interruption():
     """A batch that fails leaves a module that can go on."""
     module = bound()

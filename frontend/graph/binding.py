@@ -326,6 +326,8 @@ def infer_all(bound: Bound, type_dict: dict[str, Any], shapes: dict[str, Any], c
     for node in (*bound.arg_nodes, *bound.aux_nodes):
         if found[node.name] is None:
             given = ", ".join(f"{name}={value}" for name, value in known.items()) or "nothing"
-            raise MXNetError(f"{caller}: the shape of {node.name!r} cannot be inferred from {given}")
+            strange = ", ".join(repr(name) for name in shapes if name not in names)
+            hint = f" ({strange} {'is' if strange.count(',') == 0 else 'are'} no argument of the symbol)" if strange else ""
+            raise MXNetError(f"{caller}: the shape of {node.name!r} cannot be inferred from {given}{hint}")
     bound.inferred = graph
     return {node: found[node.name] for node in (*bound.arg_nodes, *bound.aux_nodes)}

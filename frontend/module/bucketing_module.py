@@ -89,7 +89,14 @@ class BucketingModule(BaseModule):
 
     def _generated(self, bucket_key: Any) -> tuple[Any, Sequence[str], Sequence[str] | None]:
         with NameManager():  # all graphs count their names from 0
-            return self._sym_gen(bucket_key)
+            generated = self._sym_gen(bucket_key)
+        if not isinstance(generated, (tuple, list)) or len(generated) != 3:
+            raise TypeError(
+                f"BucketingModule: sym_gen({bucket_key!r}) must return (symbol, data_names, label_names), got {type(generated).__name__} "
+                f"({generated!r:.60})"
+            )
+        symbol, data_names, label_names = generated
+        return symbol, data_names, label_names
 
     def _made(self, bucket_key: Any) -> Module:
         symbol, data_names, label_names = self._generated(bucket_key)

@@ -213,11 +213,18 @@ class Module(BaseModule):
         self._require("binded")
         return self._exec_group.get_output_shapes()
 
-    def _describe(self, data_shapes: Sequence[Any], label_shapes: Sequence[Any] | None) -> None:
+    def _describe(self, data_shapes: Sequence[Any], label_shapes: Sequence[Any] | None, training: bool) -> None:
         data, labels = described(data_shapes), described(label_shapes)
         check_described(self._data_names, data, "data", needed=True)
         if labels:
             check_described(self._label_names, labels, "label", needed=False)
+            fed, arguments = {desc.name for desc in labels}, set(self._symbol.list_arguments())
+            unfed = [name for name in self._label_names if name in arguments and name not in fed]
+            if unfed and training:  # it would learn from zeros
+                raise ValueError(
+                    f"label_shapes describes {sorted(fed)}, but the symbol's label is {unfed[0]!r}: rename the label of the data "
+                    f"(label_name={unfed[0]!r} of an iterator), or the symbol's"
+                )
         self._data_shapes, self._label_shapes = data, labels
 
     def bind(
@@ -258,7 +265,7 @@ class Module(BaseModule):
             raise MXNetError("bind: shared_module must be a Module that is bound and has parameters")
         if self.binded and self._params_dirty:
             self._sync_params_from_devices()
-        self._describe(data_shapes, label_shapes)
+        self._describe(data_shapes, label_shapes, for_training)
         self.for_training, self.inputs_need_grad, self._grad_req = for_training, inputs_need_grad, grad_req
         self._exec_group = DataParallelExecutorGroup(
             self._symbol,
@@ -287,8 +294,14 @@ class Module(BaseModule):
     def reshape(self, data_shapes: Sequence[Any], label_shapes: Sequence[Any] | None = None) -> None:
         """Take executors for batches of other shapes; parameters and optimizer stay."""
         self._require("binded")
-        self._describe(data_shapes, label_shapes)
-        self._exec_group.bind(self._data_shapes, self._label_shapes)
+        before = self._data_shapes, self._label_shapes
+        self._describe(data_shapes, label_shapes, self.for_training)
+        try:
+            self._exec_group.bind(self._data_shapes, self._label_shapes)
+        except MXNetError:  # go on with the shapes that worked
+            self._data_shapes, self._label_shapes = before
+            self._exec_group.bind(*before)
+            raise
 
     # Parameters.
 
@@ -519,7 +532,12 @@ class Module(BaseModule):
                 if axis >= 0 and old >= 0:
                     shape[axis] = data[0].shape[old]
                 label_shapes.append(DataDesc(desc.name, tuple(shape), desc.dtype, desc.layout))
-        self.reshape(data, label_shapes)
+        bound = [(desc.name, tuple(desc.shape)) for desc in self._data_shapes]
+        try:
+            self.reshape(data, label_shapes)
+        except MXNetError as error:
+            given = [(desc.name, tuple(desc.shape)) for desc in data]
+            raise type(error)(f"the batch has the shapes {given}, the module is bound with {bound}, and cannot change to them: {error}") from None
 
     @staticmethod
     def _joined(shapes: Sequence[tuple[int, ...]], desc: DataDesc) -> list[int]:
