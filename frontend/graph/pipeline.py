@@ -51,6 +51,7 @@ PASSES: list[Pass] = [
     Pass("conv_bn", "conv_bn:fold_batch_norm", "inference"),
     Pass("postops", "postops:fuse_results", "inference"),
     Pass("layout", "layout:block_layouts", "both"),
+    Pass("norm_relu", "norm_relu:fuse_norm_relu", "train"),
     Pass("fusion", "fusion:fuse_pointwise", "both"),
 ]
 

@@ -61,11 +61,15 @@ class Rewriter:
         made = node.copy()
         made.inputs = [self.entry(entry) for entry in node.inputs] if inputs is None else list(inputs)
         if node.controls is not None:
-            made.controls = [self._copies[other] for other in node.controls if other in self._copies]
+            made.controls = self.controls(node)
         made.id = len(self.graph.nodes)
         self.graph.nodes.append(made)
         self.replace(node, made)
         return made
+
+    def controls(self, node: Node) -> list[Node]:
+        """Return where the nodes have gone that a node of the source is controlled by."""
+        return [self._copies[other] for other in node.controls or () if other in self._copies]
 
     def replace(self, node: Node, made: Node, outputs: Sequence[int] | None = None) -> None:
         """Say that ``made`` stands for ``node``, output by output (or for its outputs named)."""

@@ -6,9 +6,12 @@ import pytest
 import weft as mx
 from weft.frontend.graph import Graph, interpret, set_mode
 from weft.frontend.graph.conv_bn import fold_batch_norm
+from weft.frontend.graph.gradient import add_gradient
 from weft.frontend.graph.infer import infer
 from weft.frontend.graph.layout import block_layouts
+from weft.frontend.graph.norm_relu import fuse_norm_relu
 from weft.frontend.graph.postops import fuse_results
+from weft.frontend.graph.recompute import recompute
 from weft.ops.cpu import onednn
 
 blocks = pytest.mark.skipif(onednn.preferred_block() not in (8, 16), reason="this CPU or installation likes no blocks")
@@ -191,8 +194,6 @@ def test_blocked_convolutions_have_fast_kernels(channels):
 
 @every_net
 def test_training_in_blocks(name):
-    from weft.frontend.graph.gradient import add_gradient
-
     graph, values = prepare(name, train=True)
     wanted = [node.name for node in graph.arguments() if not node.name.endswith("label")]
     before = add_gradient(graph, wanted)
@@ -203,3 +204,48 @@ def test_training_in_blocks(name):
     if name != "plain" and onednn.preferred_block():
         assert "_backward_blocked_Convolution" in operators(after)
     agree(before, after, values, tolerance=1e-3)
+
+
+def training(build, shape):
+    """Return the graph of a step with all gradients, and values."""
+    NETS["under test"] = build, shape
+    graph, values = prepare("under test", train=True)
+    del NETS["under test"]
+    graph = add_gradient(graph, [node.name for node in graph.arguments() if not node.name.endswith("label")])
+    for node in graph.head_grads:
+        values[node.name] = mx.nd.array(np.random.default_rng(5).uniform(-1, 1, node.specs[0].shape).astype("float32"))
+    return graph, values
+
+
+@blocks
+@pytest.mark.parametrize("mode", ["", "mirror", "sublinear"])
+def test_normalizations_apply_relu(mode):
+    graph, values = training(*NETS["residual"])
+    before = block_layouts(recompute(graph, mode))
+    after = fuse_norm_relu(before)
+    check_order(after)
+    # Stem, and the first convolution of both blocks; what is computed again is joined as well.
+    joined = [node for node in after.nodes if node.op is not None and node.op.name == "_blocked_BatchNorm" and node.attrs.relu]
+    assert len({node.name.removesuffix("_again") for node in joined}) == 3
+    assert len(operators(after)) < len(operators(before))
+    assert "batch normalizations apply the relu that follows" in after.explain()
+    agree(before, after, values, tolerance=1e-5)
+
+
+@blocks
+@pytest.mark.parametrize("reader", ["nobody", "sum", "head"])
+def test_normalizations_that_others_read_stay(reader):
+    def build():
+        net = sym.Convolution(sym.Variable("data"), kernel=(3, 3), pad=(1, 1), num_filter=32, name="conv")
+        norm = sym.BatchNorm(net, fix_gamma=False, name="norm")
+        net = sym.Convolution(sym.relu(norm), kernel=(3, 3), num_filter=32, name="next")
+        if reader == "sum":
+            net = sym.broadcast_add(net, sym.mean(norm, axis=(1, 2, 3), keepdims=True))
+        return sym.Group([net, norm]) if reader == "head" else sym.Group([net])
+
+    graph, values = training(build, (2, 16, 9, 9))
+    before = block_layouts(graph)
+    assert "_blocked_BatchNorm" in operators(before)
+    after = fuse_norm_relu(before)
+    assert (after is before) == (reader != "nobody")
+    agree(before, after, values, tolerance=1e-5)
