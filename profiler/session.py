@@ -42,15 +42,16 @@ __all__ = [
 
 #: How many events of the engine each thread keeps.
 CAPACITY = 1 << 18
-SWITCHES = (
-    "profile_all",
-    "profile_symbolic",
-    "profile_imperative",
-    "profile_memory",
-    "profile_api",
-    "aggregate_stats",
-    "continuous_dump",
-)
+#: What can be switched on and off, and how it is at first.
+SWITCHES = {
+    "profile_all": False,
+    "profile_symbolic": True,
+    "profile_imperative": True,
+    "profile_memory": True,
+    "profile_api": True,
+    "aggregate_stats": False,
+    "continuous_dump": False,
+}
 #: Of these any makes the engine record what it runs.
 OPERATORS = ("profile_all", "profile_symbolic", "profile_imperative")
 COLUMNS = {"total": "Total", "avg": "Avg", "min": "Min", "max": "Max", "count": "Count"}
@@ -94,7 +95,7 @@ class Session:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._config: dict[str, Any] = {"filename": "profile.json", "dump_period": 1.0, **dict.fromkeys(SWITCHES, False)}
+        self._config: dict[str, Any] = {"filename": "profile.json", "dump_period": 1.0, **SWITCHES}
         self._running = self._paused = self._recording = self._finished = False
         self._base = 0
         self._events: list[Event] = []
@@ -104,6 +105,11 @@ class Session:
     def active(self) -> bool:
         """Whether events of the program are kept."""
         return self._running and not self._paused
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether tables are wanted."""
+        return bool(self._config["aggregate_stats"])
 
     def configure(self, config: dict[str, Any]) -> None:
         """Take settings; see :func:`set_config`."""
@@ -122,9 +128,10 @@ class Session:
                 known = ", ".join((*SWITCHES, "filename", "dump_period", "profile_process"))
                 raise MXNetError(f"profiler.set_config has no argument {name!r}; it has {known}")
         with self._lock:
-            if self._running:
-                raise MXNetError("profiler.set_config: the profiler is running, set_state('stop') stops it")
             self._config.update(taken)
+            if self.active:  # what the engine records may have changed
+                self._collect()
+                self._start()
 
     def run(self) -> None:
         """Begin to record."""
@@ -200,8 +207,6 @@ class Session:
     def statistics(self, reset: bool) -> dict[str, dict[str, dict[str, float]]]:
         """Return count, total, smallest, largest and mean time (counters: values) by domain and name."""
         with self._lock:
-            if not self._config["aggregate_stats"]:
-                raise MXNetError("profiler.dumps needs set_config(aggregate_stats=True)")
             events = self._so_far()
             found: dict[str, dict[str, Figures]] = {}
             for event in events[self._counted :]:
@@ -224,11 +229,11 @@ def set_config(**kwargs: Any) -> None:
     filename : str, default "profile.json"
         The trace file, for chrome://tracing, Perfetto and speedscope.
     profile_all, profile_symbolic, profile_imperative : bool
-        Record what the engine runs; each of them records all of it.
+        Record what the engine runs; each of them records all of it, the last two are True at first.
     profile_memory, profile_api : bool
         Taken for compatibility: there is no C interface whose calls could be recorded; memory stands in the trace as the bytes
         of each task's results.
-    aggregate_stats : bool
+    aggregate_stats : bool, default False
         Let :func:`dumps` make tables.
     continuous_dump, dump_period, profile_process
         Taken for compatibility.
@@ -272,7 +277,7 @@ def dump(finished: bool = True, profile_process: str = "worker") -> None:
 def dumps(reset: bool = False, format: str = "table", sort_by: str = "total", ascending: bool = False) -> str:
     """Return how often each operator, task and so on ran, and how long it took.
 
-    Of very short calls the engine times about one in eight; the total is their mean times the number of all.
+    Without ``set_config(aggregate_stats=True)`` the text is empty. Of very short calls the engine times about one in eight; the total is their mean times the number of all.
 
     Parameters
     ----------
@@ -292,6 +297,8 @@ def dumps(reset: bool = False, format: str = "table", sort_by: str = "total", as
     for name, value in (("ascending", ascending), ("reset", reset)):
         if value not in (True, False):
             raise AssertionError(f"profiler.dumps: {name} must be True or False, got {value!r}")
+    if not session.aggregates:
+        return ""
     column = COLUMNS[sort_by]
     found = {
         domain: dict(sorted(names.items(), key=lambda item: item[1][column], reverse=not ascending))
