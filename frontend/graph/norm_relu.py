@@ -95,7 +95,7 @@ def _is(node: Node, name: str, activation: str) -> bool:
 def _join(rewriter: Rewriter, pair: Pair, node: Node) -> None:
     if node is pair.relu:
         rewriter.put(node, 0, rewriter.entry((pair.norm, 0)))
-    elif node is pair.relu_backward:
+    elif pair.relu_backward is not None and node is pair.relu_backward:
         rewriter.put(node, 0, rewriter.entry(node.inputs[0]))
     else:
         inputs = [rewriter.entry(entry) for entry in node.inputs]
