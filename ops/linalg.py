@@ -343,15 +343,23 @@ def _copy_lower(array: np.ndarray) -> np.ndarray:
     return np.tril(array) + _t(np.tril(array, -1))
 
 
+_LOWER = (Bool("lower", True, doc="The factors are lower triangular; else upper."),)
+
+
+def _lower_of(attrs: Any, array: np.ndarray) -> np.ndarray:
+    """View matrices so that the triangle that counts is the lower one."""
+    return array if attrs.lower else _t(array)
+
+
 def _potrf(attrs: Any, ins: Arrays, outs: Arrays) -> None:
     try:
-        outs[0][...] = np.linalg.cholesky(ins[0])
+        outs[0][...] = _lower_of(attrs, np.linalg.cholesky(_lower_of(attrs, ins[0])))
     except np.linalg.LinAlgError:
         raise ValueError("A is not symmetric positive definite: it has no Cholesky factor") from None
 
 
 def _backward_potrf(attrs: Any, ins: Arrays, outs: Arrays) -> None:
-    out_grad, factor = ins
+    out_grad, factor = (_lower_of(attrs, array) for array in ins)
     inverse = _solve(factor, np.broadcast_to(np.eye(factor.shape[-1], dtype=factor.dtype), factor.shape))
     middle = _copy_lower(np.matmul(_t(factor), out_grad))
     outs[0][...] = 0.5 * np.matmul(_t(inverse), np.matmul(middle, inverse))
@@ -364,32 +372,36 @@ def _inverse_of(factor: np.ndarray) -> np.ndarray:
 
 
 def _potri(attrs: Any, ins: Arrays, outs: Arrays) -> None:
-    outs[0][...] = _inverse_of(np.tril(ins[0]))
+    outs[0][...] = _inverse_of(np.tril(_lower_of(attrs, ins[0])))
 
 
 def _backward_potri(attrs: Any, ins: Arrays, outs: Arrays) -> None:
     out_grad, factor, inverse = ins
+    factor = np.tril(_lower_of(attrs, factor))
     # With B = (L L^T)^-1: B L is the inverse of L^T.
-    outs[0][...] = -np.tril(np.matmul(inverse, np.matmul(out_grad + _t(out_grad), np.matmul(inverse, np.tril(factor)))))
+    grad = -np.tril(np.matmul(inverse, np.matmul(out_grad + _t(out_grad), np.matmul(inverse, factor))))
+    outs[0][...] = _lower_of(attrs, grad)
 
 
 _declare(
     "potrf",
     _potrf,
     _backward_potrf,
+    params=_LOWER,
     shape=_square,
     gradient_inputs="o",
-    input_docs={"A": "Symmetric positive definite matrices; their lower triangle is read."},
-    doc="""Cholesky factors: lower triangular L with ``A = L L^T``.""",
+    input_docs={"A": "Symmetric positive definite matrices; the triangle that `lower` names is read."},
+    doc="""Cholesky factors: lower triangular L with ``A = L L^T``, or upper triangular U with ``A = U^T U``.""",
 )
 
 _declare(
     "potri",
     _potri,
     _backward_potri,
+    params=_LOWER,
     shape=_square,
-    input_docs={"A": "Cholesky factors, lower triangular."},
-    doc="""Inverse of the matrices with the given Cholesky factors: ``(A A^T)^-1``.""",
+    input_docs={"A": "Cholesky factors; the triangle that `lower` names is read."},
+    doc="""Inverse of the matrices with the given Cholesky factors: ``(A A^T)^-1``, of upper ones ``(A^T A)^-1``.""",
 )
 
 

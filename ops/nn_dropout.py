@@ -33,7 +33,7 @@ def _forward(attrs, ins, outs):
         return
     keep = 1 - attrs.p
     kept = attrs.rng.random(outs[1].shape, dtype=np.float32) < keep
-    scale = 1 / keep if keep > 0 else 0
+    scale = 1 / keep if keep > 0 else np.nan  # zero times infinity where nothing is kept, as in MXNet
     put(outs[1], kept.astype(compute_dtype(data.dtype)) * scale)
     put(outs[0], data * outs[1])
 

@@ -66,9 +66,9 @@ def _per_axis(attrs, name: str, default: int, rank: int) -> tuple[int, ...]:
     value = getattr(attrs, name)
     if not value:
         return (default,) * rank
-    if len(value) != rank:
+    if len(value) < rank:
         raise ValueError(f"{name}={value} has {len(value)} entries, expected {rank} for this data")
-    return value
+    return value[:rank]  # MXNet does not look at what is beyond
 
 
 def pool_geometry(attrs, shape: Sequence[int]) -> PoolGeometry:

@@ -140,8 +140,9 @@ def like_data(op: Any, attrs: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, S
 
 
 def given_shape(op: Any, attrs: Any, ins: Shapes, outs: Shapes) -> tuple[Shapes, Shapes]:
-    """The parameter ``shape`` is the result's; extents that it leaves at 0 follow from the users of the result."""
-    return ins, [merge(outs[0], attrs.shape or None, "the result"), *outs[1:]]
+    """The parameter ``shape`` is the result's; extents that it leaves at 0 or -1 follow from the users of the result."""
+    shape = attrs.shape and tuple(max(extent, 0) for extent in attrs.shape)
+    return ins, [merge(outs[0], shape or None, "the result"), *outs[1:]]
 
 
 def open_range(attrs: Any) -> bool:

@@ -79,21 +79,17 @@ def _prod(x: Array, axes: tuple[int, ...]) -> Array:
     return np.prod(x, axis=axes, dtype=_accumulator(x.dtype))
 
 
-def _extreme(function: Callable[..., Any], fill: Callable[[np.dtype], Any]) -> Callable[..., Any]:
+def _extreme(function: Callable[..., Any]) -> Callable[..., Any]:
     def reduce(x: Array, axes: tuple[int, ...]) -> Array:
-        return function(x, axis=axes, initial=fill(x.dtype) if x.size == 0 else None) if x.size else np.full(
-            rules.reduced_shape(x.shape, axes, False), fill(x.dtype), x.dtype
-        )
+        return function(x, axis=axes)
 
     return reduce
 
 
-def _lowest(dtype: np.dtype) -> Any:
-    return -np.inf if dtype.kind == "f" else (False if dtype.kind == "b" else np.iinfo(dtype).min)
-
-
-def _highest(dtype: np.dtype) -> Any:
-    return np.inf if dtype.kind == "f" else (True if dtype.kind == "b" else np.iinfo(dtype).max)
+def _extreme_shape(attrs: Any, shapes: Sequence[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    if any(shapes[0][axis] == 0 for axis in _axes(attrs, len(shapes[0]))):
+        raise ValueError("an extreme of no elements is not defined")
+    return rules.reduce_shape(attrs, shapes)
 
 
 def _without_nan(function: Callable[..., Any], neutral: int) -> Callable[..., Any]:
@@ -258,18 +254,20 @@ _reduce_operator("nansum", _without_nan(_sum, 0), "Sum over axes, taking what is
 _reduce_operator("nanprod", _without_nan(_prod, 1), "Product over axes, taking what is not a number as 1.", saves="io")
 _reduce_operator(
     "max",
-    _extreme(np.max, _lowest),
+    _extreme(np.max),
     "Maximum over axes; every place that holds it gets the whole gradient.",
     gradient=_extreme_gradient("_backward_max"),
+    shape=_extreme_shape,
     saves="io",
     aliases=("max_axis",),
     examples=_EXAMPLE.format(name="max", result="[2.0, 4.0]"),
 )
 _reduce_operator(
     "min",
-    _extreme(np.min, _highest),
+    _extreme(np.min),
     "Minimum over axes; every place that holds it gets the whole gradient.",
     gradient=_extreme_gradient("_backward_min"),
+    shape=_extreme_shape,
     saves="io",
     aliases=("min_axis",),
 )

@@ -354,13 +354,19 @@ operator(
 # ---- blocks ------------------------------------------------------------------------------------------------------------
 
 
+def _needs_elements(shape: tuple[int, ...]) -> None:
+    if 0 in shape[1:]:
+        raise ValueError(f"data has shape {shape}: there are no blocks to move")
+
+
 def _depth_to_space_shape(attrs: Any, shapes: Shapes) -> list:
     if len(shapes[0]) != 4:
         raise ValueError(f"data has {len(shapes[0])} dimensions, expected 4")
     n, c, h, w = shapes[0]
     b = attrs.block_size
-    if c % (b * b):
+    if not c or c % (b * b):
         raise ValueError(f"block_size={b}: the {c} channels of data are no multiple of its square")
+    _needs_elements(shapes[0])
     return [(n, c // (b * b), h * b, w * b)]
 
 
@@ -371,6 +377,7 @@ def _space_to_depth_shape(attrs: Any, shapes: Shapes) -> list:
     b = attrs.block_size
     if h % b or w % b:
         raise ValueError(f"block_size={b}: height {h} and width {w} of data must be multiples of it")
+    _needs_elements(shapes[0])
     return [(n, c * b * b, h // b, w // b)]
 
 

@@ -11,6 +11,7 @@ from ...ops import dispatch
 from ...ops.array import NDArray
 from ...ops.context import Context
 from ...ops.errors import ArgumentTypeError, ArgumentValueError, MXNetError, ShapeError
+from ..util import is_np_shape
 from .collector import paused
 from .infer import infer
 from .ir import Graph, Node
@@ -177,6 +178,7 @@ class Bound:
                 {name: array.shape for name, array in variables.items()},
                 {name: np.dtype(array.dtype) for name, array in variables.items()},
                 partial=True,
+                exact=True,
             )
         except MXNetError as error:
             shapes = describe([f"{name}: {array.shape} {np.dtype(array.dtype)}" for name, array in variables.items()])
@@ -318,7 +320,7 @@ def infer_all(bound: Bound, type_dict: dict[str, Any], shapes: dict[str, Any], c
         known[name] = tuple(int(extent) for extent in shape)
     dtypes = {name: np.dtype(dtype) for name, dtype in type_dict.items() if name in names and dtype is not None}
     try:
-        graph = infer(set_mode(bound.graph, False), known, dtypes, partial=True)
+        graph = infer(set_mode(bound.graph, False), known, dtypes, partial=True, exact=is_np_shape())
     except MXNetError as error:
         given = "\n".join(f"{name}: {shape}" for name, shape in shapes.items())
         raise type(error)(f"{caller} error. Arguments:\n{given}\n{error}") from None

@@ -84,7 +84,8 @@ def build(
             # Hidden results depend on the mode.
             variables = [node for node in graph.nodes if node.op is None]
             shapes = {node.name: node.specs[0].shape for node in variables}
-            moded = infer(moded, shapes, {node.name: node.specs[0].dtype for node in variables}, partial=True)
+            dtypes = {node.name: node.specs[0].dtype for node in variables}
+            moded = infer(moded, shapes, dtypes, partial=True, exact=True)
             moded.disposable = True
         graph = moded
         if wrt:

@@ -323,7 +323,7 @@ cdef dict by_entry(Graph graph, Solver solver):
     return result
 
 
-def infer(Graph graph, shapes=None, dtypes=None, partial=False):
+def infer(Graph graph, shapes=None, dtypes=None, partial=False, exact=False):
     """Fill in the specs of all nodes, from shapes and dtypes of variables.
 
     Parameters
@@ -336,6 +336,8 @@ def infer(Graph graph, shapes=None, dtypes=None, partial=False):
         Dtypes of variables; else the annotation ``__dtype__`` counts. Variables that nothing constrains are float32.
     partial : bool
         Leave ``specs`` at None for entries whose shape is not known, instead of raising.
+    exact : bool
+        The shapes are those of arrays: an extent of 0 means no elements.
 
     Returns
     -------
@@ -349,10 +351,10 @@ def infer(Graph graph, shapes=None, dtypes=None, partial=False):
     """
     check_names(graph, shapes, dtypes)
     with paused():
-        return fill(graph, dict(shapes or {}), dict(dtypes or {}), partial)
+        return fill(graph, dict(shapes or {}), dict(dtypes or {}), partial, exact)
 
 
-cdef Graph fill(Graph graph, dict shapes, dict dtypes, bint partial):
+cdef Graph fill(Graph graph, dict shapes, dict dtypes, bint partial, bint exact):
     """Return a copy of a graph with specs."""
     cdef Graph result
     cdef Node node
@@ -379,8 +381,51 @@ cdef Graph fill(Graph graph, dict shapes, dict dtypes, bint partial):
                 node.attrs = settled(node.op, node.attrs, (<Spec>specs[0]).shape)
             except ValueError as error:
                 raise ShapeError(f"Error in operator {node.name}: {error}") from None
+    if exact:
+        complete(result, shapes, of_dtypes)
     result.note("infer", f"shapes and dtypes of {entries.count} entries, {len(of_shapes.cache)} different calls")
     return result
+
+
+cdef int complete(Graph result, dict shapes, Solver of_dtypes) except -1:
+    """Fill in, in order, what solving left open because it takes an extent of 0 for one that is not known."""
+    cdef Node node, source
+    cdef list ins, dtypes
+    for node in result.nodes:
+        if None not in <tuple>node.specs:
+            continue
+        dtypes = of_dtypes.values[<Py_ssize_t>of_dtypes.offsets[node.id]:<Py_ssize_t>of_dtypes.offsets[node.id + 1]]
+        if None in dtypes:
+            continue
+        if node.op is None:
+            if node.name in shapes:
+                node.specs = (get_spec(<tuple>shapes[node.name], dtypes[0]),)
+            continue
+        ins = []
+        for item in node.inputs:
+            source = <Node>(<tuple>item)[0]
+            ins.append((<tuple>source.specs)[<Py_ssize_t>(<tuple>item)[1]])
+        if None not in ins:
+            try:
+                made = node.op.infer_shapes(node.attrs, [(<Spec>spec).shape for spec in ins])
+            except ShapeError as error:
+                raise ShapeError(f"Error in operator {node.name}: {error}") from None
+            node.specs = tuple([get_spec(tuple(shape), dtype) for shape, dtype in zip(made, dtypes)])
+    return 0
+
+
+def why_unplanned(Graph graph not None):
+    """Return why passes cannot count on a graph's shapes; empty where they can."""
+    cdef Node node
+    for node in graph.nodes:
+        if node.specs is None:
+            return f"the shape of node {node.name} is known only when it has run"
+        for spec in <tuple>node.specs:
+            if spec is None:
+                return f"the shape of node {node.name} is known only when it has run"
+            if (<Spec>spec).size == 0:
+                return f"node {node.name} has no elements"
+    return ""
 
 
 cdef int require_all(Graph graph, Solver of_shapes, Solver of_dtypes) except -1:

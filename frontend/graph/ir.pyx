@@ -308,14 +308,6 @@ cdef class Graph:
         cdef Node node
         return [node for node in self.nodes if node.annotations is not None and key in node.annotations]
 
-    def has_specs(self):
-        """Whether shape and dtype of every entry are known."""
-        cdef Node node
-        for node in self.nodes:
-            if node.specs is None or None in node.specs:
-                return False
-        return True
-
     def consumers(self):
         """Return for each node, by its id, the list of ``(user, position among its inputs)``."""
         cdef list users = [[] for _ in self.nodes]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from . import environment
+from .infer import why_unplanned
 from .ir import Graph
 
 __all__ = ["PASSES", "Pass", "optimize", "set_mode", "switched_off"]
@@ -119,8 +120,8 @@ def optimize(graph: Graph, disabled: Iterable[str] = ()) -> Graph:
     []
     """
     off = switched_off(disabled)
-    if not graph.has_specs():
-        # Passes read shapes and dtypes; such a graph is run node by node.
+    if why_unplanned(graph):
+        # Passes read shapes and dtypes, and count on elements; such a graph is run node by node.
         return graph
     mode = "train" if graph.train else "inference"
     for row in PASSES:

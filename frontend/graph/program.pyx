@@ -14,6 +14,7 @@ from ...ops.plans cimport Plan, plan_of
 from .ir cimport Graph, Node
 
 from ...ops.errors import MXNetError
+from .infer import why_unplanned
 
 cdef extern from "frontend/graph/program.hpp" namespace "weft" nogil:
     enum class Place:
@@ -162,9 +163,7 @@ def why_interpreted(Graph graph not None, context):
         if where is not None and where.device_type == "simulated":
             return f"node {node.name} runs on {where}, whose streams take one operator at a time"
         where = None
-        if node.specs is None or None in node.specs:
-            return f"the shape of node {node.name} is known only when it has run"
-    return ""
+    return why_unplanned(graph)
 
 
 def plans_of(Graph graph):

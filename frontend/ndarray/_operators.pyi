@@ -280,10 +280,10 @@ def linalg_makediag(A: Any = ..., offset: Any = 0, out: Any = None, name: Any = 
     """Square matrices with the given diagonals."""
 def linalg_maketrian(A: Any = ..., offset: Any = 0, lower: Any = True, out: Any = None, name: Any = None) -> Any:
     """Triangular square matrices with the given packed entries."""
-def linalg_potrf(A: Any = ..., out: Any = None, name: Any = None) -> Any:
-    """Cholesky factors: lower triangular L with ``A = L L^T``."""
-def linalg_potri(A: Any = ..., out: Any = None, name: Any = None) -> Any:
-    """Inverse of the matrices with the given Cholesky factors: ``(A A^T)^-1``."""
+def linalg_potrf(A: Any = ..., lower: Any = True, out: Any = None, name: Any = None) -> Any:
+    """Cholesky factors: lower triangular L with ``A = L L^T``, or upper triangular U with ``A = U^T U``."""
+def linalg_potri(A: Any = ..., lower: Any = True, out: Any = None, name: Any = None) -> Any:
+    """Inverse of the matrices with the given Cholesky factors: ``(A A^T)^-1``, of upper ones ``(A^T A)^-1``."""
 def linalg_slogdet(A: Any = ..., out: Any = None, name: Any = None) -> Any:
     """Signs of determinants and logarithms of their absolute values."""
 def linalg_sumlogdiag(A: Any = ..., out: Any = None, name: Any = None) -> Any:

@@ -1,12 +1,17 @@
-"""Sparse arrays are not supported yet: everything here says so."""
+"""``mx.nd.sparse``: the operators that MXNet has for sparse arrays too, for dense ones. Sparse storage itself is not supported yet."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..base import MXNetError
-
-__all__ = ["BaseSparseNDArray", "CSRNDArray", "RowSparseNDArray", "array", "csr_matrix", "empty", "row_sparse_array", "zeros"]
+from . import creation as _creation
+from . import op as _op
+from ._namespace import attach as _attach
+from .arithmetic import add as add
+from .arithmetic import divide as divide
+from .arithmetic import multiply as multiply
+from .arithmetic import subtract as subtract
 
 _MESSAGE = "sparse storage is not supported yet"
 
@@ -35,14 +40,29 @@ def _refused(name: str) -> Any:
     return function
 
 
+def _dense_only(name: str, make: Any) -> Any:
+    def function(stype: str, *args: Any, **kwargs: Any) -> Any:
+        if stype != "default":
+            raise MXNetError(f"nd.sparse.{name}: stype={stype!r}: {_MESSAGE}")
+        return make(*args, **kwargs)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Do what :func:`mx.nd.{name}` does where `stype` is 'default', else raise MXNetError: {_MESSAGE}."
+    return function
+
+
 array = _refused("array")
 csr_matrix = _refused("csr_matrix")
-empty = _refused("empty")
 row_sparse_array = _refused("row_sparse_array")
-zeros = _refused("zeros")
+gs_retain = _refused("gs_retain")
+retain = _refused("retain")
+empty = _dense_only("empty", _creation.empty)
+zeros = _dense_only("zeros", _creation.zeros)
+
+_find, __dir__ = _attach(__name__, "sparse")
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _refused(name)
+    if not name.startswith("_") and hasattr(_op, name):
+        return getattr(_op, name)
+    return _find(name)

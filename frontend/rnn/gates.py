@@ -24,7 +24,7 @@ class _Recurrence(BaseRNNCell):
     """A cell whose gates are the sum of what two connections give."""
 
     _activation: Any = "tanh"
-    #: Axis of the gates where it is not the operator's default.
+    #: Where a convolution's gates are.
     _gates_axis: dict[str, int] = {}
     _iW: Symbol
     _iB: Symbol
@@ -84,8 +84,9 @@ class _GRU(_Recurrence):
     def __call__(self, inputs: Symbol, states: _States) -> tuple[Symbol, _States]:
         name = self._step_name()
         i2h, h2h = self._connected(inputs, states[0], self._connection_name(name))
-        i2h_r, i2h_z, i2h_o = symbol.SliceChannel(i2h, num_outputs=3, name=f"{name}_i2h_slice", **self._gates_axis)
-        h2h_r, h2h_z, h2h_o = symbol.SliceChannel(h2h, num_outputs=3, name=f"{name}_h2h_slice", **self._gates_axis)
+        axis = {} if self._gates_axis == {"axis": 1} else self._gates_axis  # MXNet's graphs leave the default out
+        i2h_r, i2h_z, i2h_o = symbol.SliceChannel(i2h, num_outputs=3, name=f"{name}_i2h_slice", **axis)
+        h2h_r, h2h_z, h2h_o = symbol.SliceChannel(h2h, num_outputs=3, name=f"{name}_h2h_slice", **axis)
         reset = symbol.Activation(i2h_r + h2h_r, act_type="sigmoid", name=f"{name}_r_act")
         update = symbol.Activation(i2h_z + h2h_z, act_type="sigmoid", name=f"{name}_z_act")
         new = self._get_activation(i2h_o + reset * h2h_o, self._activation, name=f"{name}_h_act")
@@ -261,8 +262,7 @@ class BaseConvRNNCell(_Recurrence):
         self._input_shape = input_shape
         self._conv_layout = conv_layout
         self._activation = activation
-        axis = conv_layout.find("C")
-        self._gates_axis = {} if axis == 1 else {"axis": axis}
+        self._gates_axis = {"axis": conv_layout.find("C")}
         self._i2h = {"kernel": i2h_kernel, "stride": i2h_stride, "pad": i2h_pad, "dilate": i2h_dilate}
         pad = tuple(far * (size - 1) // 2 for far, size in zip(h2h_dilate, h2h_kernel))
         self._h2h = {"kernel": h2h_kernel, "stride": (1,) * len(h2h_kernel), "pad": pad, "dilate": h2h_dilate}

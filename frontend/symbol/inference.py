@@ -10,9 +10,10 @@ import numpy as np
 
 from ...ops.errors import MXNetError
 from ..graph.collector import paused
-from ..graph.infer import infer_shapes, infer_types
+from ..graph.infer import infer, infer_shapes, infer_types
 from ..graph.ir import Graph
 from ..ndarray._params_format import CODE_OF
+from ..util import is_np_shape
 
 if TYPE_CHECKING:
     from .symbol import Symbol
@@ -55,16 +56,34 @@ def _three(graph: Graph, found: Any) -> tuple[list[Any], list[Any], list[Any]]:
 
 
 def _known(shape: Shape | None) -> bool:
+    if is_np_shape():
+        return shape is not None and -1 not in shape
     return shape is not None and len(shape) > 0 and 0 not in shape
 
 
+def _partial_shapes(graph: Graph, shapes: dict[str, Shape]) -> dict[Any, Any]:
+    """Return what is known of each entry's shape, as MXNet writes it: unknown extents are 0, unknown shapes ().
+
+    Under ``np_shape`` 0 means no elements; unknown extents are -1, unknown shapes None.
+    """
+    if not is_np_shape():
+        return {entry: () if shape is None else shape for entry, shape in infer_shapes(graph, shapes).items()}
+    found = {entry: shape and tuple(extent or -1 for extent in shape) for entry, shape in infer_shapes(graph, shapes).items()}
+    exact = {name: shape for name, shape in shapes.items() if -1 not in shape}
+    if any(0 in shape for shape in exact.values()):
+        for node, copy in zip(graph.nodes, infer(graph, exact, partial=True, exact=True).nodes):
+            for index, spec in enumerate(copy.specs):
+                if spec is not None:
+                    found[node, index] = spec.shape
+    return found
+
+
 def infer_shape_partial(symbol: Symbol, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
-    """Return the shapes of arguments, outputs and auxiliary states as far as they are known; ``()`` is unknown."""
+    """Return the shapes of arguments, outputs and auxiliary states as far as they are known, see :func:`_partial_shapes`."""
     shapes = _shapes_of(_given(symbol, args, kwargs, "shape"))
     with paused():
         graph = Graph.from_entries(symbol._entries)
-        found = infer_shapes(graph, shapes)
-    return tuple([() if shape is None else shape for shape in part] for part in _three(graph, found))  # type: ignore[return-value]
+        return _three(graph, _partial_shapes(graph, shapes))
 
 
 def infer_shape(symbol: Symbol, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -76,7 +95,7 @@ def infer_shape(symbol: Symbol, args: Sequence[Any], kwargs: dict[str, Any]) -> 
     if len(missing) > _MOST_LISTED:
         missing = [*missing[:_MOST_LISTED], "..."]
     warnings.warn(
-        "Cannot decide shape for the following arguments (0s in shape means unknown dimensions). "
+        f"Cannot decide shape for the following arguments ({'-1' if is_np_shape() else '0'}s in shape means unknown dimensions). "
         "Consider providing them as input:\n\t" + "\n\t".join(missing),
         stacklevel=4,
     )

@@ -33,9 +33,14 @@ __all__ = [
 _PROJECTION = "__random_proj"
 
 
+def _wanted(dtype: Any, own: Any) -> np.dtype:
+    """Return the dtype to use; None and "asnumpy" stand for each array's own."""
+    return np.dtype(own if dtype is None or (isinstance(dtype, str) and dtype == "asnumpy") else dtype)
+
+
 def _nd(value: Any, ctx: Any, dtype: Any = None) -> NDArray:
     array = value.asnumpy() if isinstance(value, NDArray) else np.asarray(value)
-    return from_numpy_copy(array, ctx, np.dtype(dtype) if dtype is not None else array.dtype)
+    return from_numpy_copy(array, ctx, _wanted(dtype, array.dtype))
 
 
 def _is_symbol(sym: Any) -> bool:
@@ -108,7 +113,7 @@ def numeric_grad(
         executor.arg_dict[name][:] = value
     gradients = {}
     for name, value in location.items():
-        value = np.array(value, dtype)
+        value = np.array(value, _wanted(dtype, value.dtype))
         if value.dtype.kind != "f":
             continue
         gradient = np.zeros(value.shape, value.dtype)
@@ -219,7 +224,7 @@ def _check_function(
     initial = {}
     for name, request in requests.items():
         arguments[name].attach_grad(request)
-        initial[name] = np.random.normal(size=values[name].shape).astype(dtype)
+        initial[name] = np.random.normal(size=values[name].shape).astype(values[name].dtype)
         arguments[name].grad[:] = initial[name]
     runner = _FunctionExecutor(function, arguments)
     with autograd.record():
@@ -269,10 +274,11 @@ def _check_symbol(
     requests = _requests(grad_nodes, names)
     _, out_shapes, _ = sym.infer_shape(**{n: a.shape for n, a in arguments.items()})
     loss = symbol.make_loss(sym * symbol.Variable(_PROJECTION))
-    everything = dict(arguments, **{_PROJECTION: _nd(np.random.rand(*out_shapes[0]) + 0.1, ctx, dtype)})
-    initial = {n: np.random.normal(size=arguments[n].shape).astype(dtype) for n in requests}
+    like = _wanted(dtype, next(iter(arguments.values())).dtype)
+    everything = dict(arguments, **{_PROJECTION: _nd(np.random.rand(*out_shapes[0]) + 0.1, ctx, like)})
+    initial = {n: np.random.normal(size=arguments[n].shape).astype(arguments[n].dtype) for n in requests}
     gradients = {n: _nd(v, ctx) for n, v in initial.items()}
-    gradients[_PROJECTION] = _nd(np.zeros(out_shapes[0]), ctx, dtype)
+    gradients[_PROJECTION] = _nd(np.zeros(out_shapes[0]), ctx, like)
     executor = loss.bind(ctx, args=everything, args_grad=gradients, grad_req=dict(requests, **{_PROJECTION: "write"}), aux_states=states)
     executor.forward(is_train=True)
     executor.backward()
@@ -328,7 +334,7 @@ def check_symbolic_backward(
     equal_nan: bool = False,
     dtype: Any = np.float32,
 ) -> dict[str, NDArray]:
-    """Bind a Symbol, run it forward and backward and compare the gradients of its arguments with `expected`; return them.
+    """Bind a Symbol, run it forward and backward and compare the gradients of its arguments with `expected`; return them by name.
 
     >>> check_symbolic_backward(None, [], [], [])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -345,7 +351,7 @@ def check_symbolic_backward(
         if isinstance(grad_req, str)
         else (dict(grad_req) if isinstance(grad_req, Mapping) else dict(zip(names, grad_req)))
     )
-    initial = {n: np.random.normal(size=np.shape(v)).astype(dtype) for n, v in wanted.items()}
+    initial = {n: np.random.normal(size=np.shape(v)).astype(_wanted(dtype, np.asarray(v).dtype)) for n, v in wanted.items()}
     gradients = {n: _nd(v, ctx) for n, v in initial.items()}
     executor = sym.bind(ctx, args=arguments, args_grad=gradients, grad_req=requests, aux_states=states)
     executor.forward(is_train=True)

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 #include "engine/core/engine.hpp"
 #include "ops/cpu/half.hpp"
@@ -296,9 +297,10 @@ Kernel* make_dropout(DType type, int64_t size, double p, bool active) {
   auto* kernel = new DropoutKernel(active ? dropout_run : pass_run, destroy<DropoutKernel>, 40 + size * 1.2);
   kernel->type = type;
   kernel->size = size;
-  const double keep = 1 - p;
+  // Where nothing is kept, every factor is zero times infinity, which MXNet's users have come to expect.
+  const double keep = p < 1 ? 1 - p : 1;
   kernel->threshold = static_cast<int32_t>(std::min(keep * 2147483648.0, 2147483647.0));
-  kernel->scale = keep > 0 ? 1 / keep : 0;
+  kernel->scale = p < 1 ? 1 / keep : std::numeric_limits<double>::quiet_NaN();
   return kernel;
 }
 

@@ -19,6 +19,7 @@ import numpy as np
 PROGRAMS = (
     "rnn",
     "bound",
+    "operators",
     "ndarray",
     "indexing_programs",
     "autograd",

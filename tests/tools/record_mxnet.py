@@ -44,6 +44,7 @@ FAMILIES = {
     "initializers": "training_programs", "drawings": "drawing_programs", "helpers": "ndarray_programs",
     "rnn": "rnn_programs", "api": "api_programs", "bound": "bound_programs",
     "contrib_programs": "contrib_programs",
+    "operators": "operator_programs",
 }
 
 

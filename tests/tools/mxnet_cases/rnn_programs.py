@@ -12,7 +12,7 @@ def values(shape, seed=3):
 def flat(x):
     return [z for y in x for z in flat(y)] if isinstance(x, (list, tuple)) else [x]
 def nodes(group):
-    lines = [[n['op'], n['name'], sorted(i for i in n.get('attrs', {}).items() if i != ('axis', '1')), [i[:2] for i in n['inputs']]] for n in json.loads(group.tojson())['nodes']]
+    lines = [[n['op'], n['name'], sorted(n.get('attrs', {}).items()), [i[:2] for i in n['inputs']]] for n in json.loads(group.tojson())['nodes']]
     return '\\n'.join(map(str, lines))
 def group_of(*symbols):
     # Each output once: of heads that stand twice in a group MXNet takes the last gradient alone.
