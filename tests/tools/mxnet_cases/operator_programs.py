@@ -61,7 +61,7 @@ r2 = mx.nd.sparse.zeros('default', (2, 2))
 r3 = mx.sym.sparse.elemwise_mul(x, y).eval(x=a, y=b)[0]
 ---
 #operator-arguments
-names = ['Activation', 'LRN', 'relu', 'sum']
+names = ['Activation', 'relu', 'sum']
 found = [mx.operator.get_operator_arguments(name) for name in names]
 r0 = [[f.narg, f.names, f.types] for f in found]
 r1 = isinstance(found[0], mx.operator.OperatorArguments)
