@@ -129,6 +129,16 @@ def test_csv_that_cannot_be_read(tmp_path):
         io.CSVIter(data_csv=file, data_shape=(2,), batch_size=1, dtype="int32")
 
 
+def test_arguments_that_files_do_not_have_are_ignored_with_a_warning(tmp_path):
+    # MXNet's own examples give MNISTIter a data_shape.
+    with pytest.warns(UserWarning, match="MNISTIter has no arguments data_shape, nonsense"):
+        it = io.MNISTIter(**mnist(tmp_path), batch_size=5, flat=True, data_shape=(784,), nonsense=1)
+    assert len(list(it)) == 2
+    (tmp_path / "rows.csv").write_text("1,2\n3,4\n")
+    with pytest.warns(UserWarning, match="CSVIter has no arguments silent"):
+        assert len(list(io.CSVIter(data_csv=tmp_path / "rows.csv", data_shape=(2,), batch_size=1, silent=True))) == 2
+
+
 def test_csv_folder_is_read_in_order(tmp_path):
     (tmp_path / "b.csv").write_text("3,4\n")
     (tmp_path / "a.csv").write_text("1,2\n")

@@ -47,6 +47,23 @@ def copied(params):
     return {name: value.copy() for name, value in params.items()}
 
 
+def test_memory_of_buckets_is_used_again():
+    def graph(length):
+        net = mx.sym.FullyConnected(mx.sym.sum(mx.sym.exp(mx.sym.Variable("data")), axis=1, keepdims=True), num_hidden=2, name="fc")
+        return mx.sym.SoftmaxOutput(net, name="softmax"), ("data",), ("softmax_label",)
+
+    module = mx.mod.BucketingModule(graph, default_bucket_key=8)
+    module.bind([("data", (4, 8))], [("softmax_label", (4,))])
+    module.init_params()
+    sizes = []
+    for _ in range(2):
+        module.switch_bucket(5, [("data", (4, 5))], [("softmax_label", (4,))])
+        sizes.append(module._buckets[8]._total_exec_bytes)
+        del module._buckets[5]
+        module.switch_bucket(8, [("data", (4, 8))], [("softmax_label", (4,))])
+    assert sizes[0] == sizes[1] > 0
+
+
 def test_devices_together_learn_what_one_learns():
     start = copied(bound().get_params()[0])
     alone = trained(bound(params=(start, {})))

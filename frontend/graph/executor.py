@@ -461,6 +461,11 @@ class Executor:
         entries = [(by_name[place], 0) if isinstance(place, str) else graph.outputs[place] for place in compiled.heads]
         return type(self._symbol)(entries) if hasattr(self._symbol, "_entries") else entries
 
+    def _intermediate_bytes(self) -> int:
+        """Return how much memory intermediate results have in the latest run, 0 where it goes node by node."""
+        program = self._latest().program
+        return 0 if program is None else program.arena_bytes + program.kept_bytes
+
     def debug_str(self) -> str:
         """Return the nodes that run, in order, and the memory that they take."""
         compiled = self._latest()
@@ -477,7 +482,7 @@ class Executor:
                 lines += ["Attrs:", *(f"\t{name}={value}" for name, value in sorted(attrs.items()))]
             if node.controls:
                 lines += ["Control deps:", *(f"\tcdep[{i}]={before.name}" for i, before in enumerate(node.controls))]
-        total = 0 if compiled.program is None else compiled.program.arena_bytes + compiled.program.kept_bytes
+        total = self._intermediate_bytes()
         # Programs that measure memory read the last line but one.
         lines += [f"Total {total >> 20} MB allocated", "Total 0 TempSpace resource requested"]
         return "\n".join(lines) + "\n"

@@ -198,6 +198,11 @@ def _bad_line(file: pathlib.Path, columns: int, dtype: np.dtype) -> str | None:
     return None
 
 
+def _warn_of(iterator: str, ignored: dict[str, Any]) -> None:
+    if ignored:
+        warnings.warn(f"{iterator} has no arguments {', '.join(ignored)}: they are ignored", UserWarning, stacklevel=3)
+
+
 def CSVIter(
     *,
     data_csv: Any,
@@ -211,6 +216,7 @@ def CSVIter(
     dtype: Any = None,
     data_name: str = "data",
     label_name: str = "softmax_label",
+    **ignored: Any,
 ) -> MXDataIter:
     """Iterate over files of comma-separated numbers, an example on a line.
 
@@ -235,6 +241,8 @@ def CSVIter(
         Type of the numbers; float32 by default.
     data_name, label_name : str
         Names of the variables that the batches are for.
+    **ignored
+        Other names are ignored with a warning: MXNet ignores what an iterator does not know.
 
     Examples
     --------
@@ -246,6 +254,7 @@ def CSVIter(
     [[1.0, 2.0], [3.0, 4.0]] 0
     [[5.0, 6.0], [1.0, 2.0]] 1
     """
+    _warn_of("CSVIter", ignored)
     kind = np.dtype("float32" if dtype in (None, "None") else dtype)
     if kind.name not in ("float32", "int32", "int64"):
         raise ValueError(f"CSVIter: dtype must be float32, int32 or int64, got {dtype!r}")
@@ -327,6 +336,7 @@ def MNISTIter(
     input_shape: Sequence[int] | None = None,
     data_name: str = "data",
     label_name: str = "softmax_label",
+    **ignored: Any,
 ) -> MXDataIter:
     """Iterate over MNIST's files, or others of their format (idx, also compressed by gzip); values go from 0 to 1.
 
@@ -354,6 +364,8 @@ def MNISTIter(
         Type of the images; float32 by default.
     data_name, label_name : str
         Names of the variables that the batches are for.
+    **ignored
+        Other names are ignored with a warning: MXNet ignores what an iterator does not know.
 
     Examples
     --------
@@ -365,6 +377,7 @@ def MNISTIter(
     >>> batch.data[0].asnumpy().tolist(), batch.label[0].asnumpy().tolist()
     ([[0.0, 0.25], [0.5, 0.75]], [7.0, 3.0])
     """
+    _warn_of("MNISTIter", ignored)
     size = _positive("MNISTIter: batch_size", batch_size)
     kind = np.dtype("float32" if dtype in (None, "None") else dtype)
     if kind.kind != "f":

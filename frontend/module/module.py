@@ -291,6 +291,11 @@ class Module(BaseModule):
         elif self.params_initialized:  # loaded, or bound before
             self._exec_group.set_params(self._arg_params, self._aux_params)
 
+    @property
+    def _total_exec_bytes(self) -> int:
+        """Memory of intermediate results; programs that watch what bucketing costs read it under this name."""
+        return sum(executor._intermediate_bytes() for executor in self._exec_group.execs)
+
     def reshape(self, data_shapes: Sequence[Any], label_shapes: Sequence[Any] | None = None) -> None:
         """Take executors for batches of other shapes; parameters and optimizer stay."""
         self._require("binded")
