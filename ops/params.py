@@ -136,7 +136,10 @@ class Param:
         kind = self.mxnet_kind() + (" or None" if self.none else "")
         if self.required:
             return f"{kind}, required"
-        return f"{kind}, optional, default={'None' if self.default is None else self.mxnet_default()}"
+        return f"{kind}, optional, default={self.mxnet_none if self.default is None else self.mxnet_default()}"
+
+    #: How MXNet writes the default None.
+    mxnet_none = "None"
 
     def mxnet_kind(self) -> str:
         """Return what MXNet calls such values."""
@@ -195,6 +198,8 @@ class Int(_Number):
 
     kind = "int"
 
+    mxnet_none = "'None'"
+
     def mxnet_default(self) -> str:
         return repr(str(self.default))
 
@@ -218,6 +223,9 @@ class Float(_Number):
     """A real number, kept as a Python float."""
 
     kind = "float"
+
+    def mxnet_default(self) -> str:
+        return f"{np.float32(self.default):.9g}"  # MXNet keeps most of them in single precision
 
     def _parse(self, value: Any) -> float:
         try:
@@ -301,6 +309,11 @@ class Dtype(Param):
     def __init__(self, name: str, default: Any = REQUIRED, *, choices: tuple[str, ...] = ALL, **options: Any) -> None:
         self.choices = tuple(choices)
         super().__init__(name, default, **options)
+
+    def describe(self) -> str:
+        words = [*(["None"] if self.none else []), *(repr(choice) for choice in sorted(self.choices))]
+        default = "required" if self.required else f"optional, default={self.format(self.default)!r}"
+        return "{" + ", ".join(words) + "}," + (" " if self.required else "") + default
 
     def expects(self) -> str:
         return "dtype, one of " + ", ".join(self.choices) + (" or None" if self.none else "")
@@ -415,6 +428,9 @@ class Axis(_Sequence):
 
     kind = "int, tuple of int"
 
+    def mxnet_kind(self) -> str:
+        return "Shape"
+
     def __init__(self, name: str = "axis", default: Any = None, **options: Any) -> None:
         options.setdefault("none", True)
         super().__init__(name, default, **options)
@@ -427,6 +443,12 @@ class Floats(_Sequence):
     """A tuple of real numbers."""
 
     kind = "tuple of float"
+
+    def mxnet_kind(self) -> str:
+        return "tuple of <float>"
+
+    def mxnet_default(self) -> str:
+        return "[" + ",".join(f"{item:.9g}" for item in self.default) + "]"
 
     def _item(self, value: Any) -> float:
         return float(value)
