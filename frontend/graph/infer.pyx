@@ -10,6 +10,7 @@ cimport cython
 
 from ast import literal_eval
 from collections import deque
+from functools import lru_cache
 
 from ...ops.array cimport Spec, get_spec
 from .ir cimport Graph, Node
@@ -103,6 +104,13 @@ cdef class Solver:
 
     cdef tuple ask(self, Node node, list ins, list outs):
         """Return the rule's lists of inputs and outputs; None for a list that tells nothing new."""
+        cdef bint lasting = self.of_shapes and not node.subgraphs and "description" not in node.op.param_by_name
+        if lasting:
+            key = (node.op, node.attrs._values(), tuple(ins), tuple(outs))
+            found = answers.get(key)
+            if found is not None:
+                # Solvers change their lists.
+                return found[0] if found[0] is None else list(found[0]), found[1] if found[1] is None else list(found[1])
         try:
             if self.of_shapes:
                 new_ins, new_outs = node.op.refine_shapes(node.attrs, ins, outs)
@@ -110,7 +118,13 @@ cdef class Solver:
                 new_ins, new_outs = node.op.refine_types(node.attrs, ins, outs)
         except ShapeError as error:
             raise ShapeError(f"Error in operator {node.name}: {error}") from None
-        return list(new_ins) if any_differ(new_ins, ins) else None, list(new_outs) if any_differ(new_outs, outs) else None
+        new_ins = list(new_ins) if any_differ(new_ins, ins) else None
+        new_outs = list(new_outs) if any_differ(new_outs, outs) else None
+        if lasting:
+            if len(answers) >= MAX_ANSWERS:
+                answers.clear()
+            answers[key] = (None if new_ins is None else tuple(new_ins), None if new_outs is None else tuple(new_outs))
+        return new_ins, new_outs
 
     cdef int tell_users(self, Py_ssize_t i, Py_ssize_t index, Py_ssize_t teller, Py_ssize_t front) except -1:
         cdef Node user
@@ -129,6 +143,12 @@ cdef class Solver:
             self.queued[i] = 1
             self.queue.append(i)
         return 0
+
+
+#: What the rules of shapes said, by operator, parameters and what was known. Frameworks that build a network layer by layer ask
+#: for the shapes of the whole graph after each. Custom operators and bodies of loops are not pure, and not here.
+cdef dict answers = {}
+cdef Py_ssize_t MAX_ANSWERS = 1 << 14
 
 
 cdef inline bint differ(a, b) except -1:
@@ -189,11 +209,16 @@ def check_names(Graph graph, shapes, dtypes):
                 raise ShapeError(f"argument {name!r} is not an argument of this graph; there are: {candidates}")
 
 
+@lru_cache(4096)
+def parsed(text):
+    return literal_eval(text)
+
+
 def as_partial_shape(shape, name):
     """Return a shape as inference takes it: None where nothing is known, 0 for extents that are not."""
     if isinstance(shape, str):
         try:
-            shape = literal_eval(shape)
+            shape = parsed(shape)
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             raise ShapeError(f"variable {name}: the shape {shape!r} is not a tuple of integers") from None
     if isinstance(shape, int):

@@ -9,6 +9,7 @@ from graphs import call, from_json, graph_of, variable
 
 import weft as mx
 from weft.frontend.graph.infer import infer, infer_partial, infer_shapes, infer_types
+from weft.ops import registry
 
 DATA = pathlib.Path(__file__).parents[1] / "data" / "mxnet" / "inference.json"
 CASES = json.loads(DATA.read_text())
@@ -150,3 +151,33 @@ def test_annotations_count_unless_something_is_given():
 def test_rules_are_asked_once_for_calls_that_repeat():
     asked = infer(graph_of(chain(500)), {"x": (2, 3)}).notes[0][1]
     assert asked.endswith("1 different calls")
+
+
+def test_rules_of_shapes_are_asked_once(monkeypatch):
+    """Keras asks for the shapes of the whole graph after each layer: what a rule said is remembered, except of custom operators."""
+    op = registry.get("LRN")
+    asked, rule = [], op.infer_partial
+    monkeypatch.setattr(op, "infer_partial", lambda *arguments: asked.append(arguments) or rule(*arguments))
+    y = mx.sym.LRN(mx.sym.var("x"), nsize=97)
+    for _ in range(3):
+        assert y.infer_shape_partial(x=(0, 3, 5, 5))[1] == [(0, 3, 5, 5)]
+    n_asked = len(asked)
+    assert 0 < n_asked <= 2
+    assert y.infer_shape(x=(2, 3, 5, 5))[1] == [(2, 3, 5, 5)] and len(asked) > n_asked
+    for _ in range(2):  # refusals are not remembered as answers
+        with pytest.raises(mx.MXNetError, match="big"):
+            mx.sym.Convolution(mx.sym.var("x"), kernel=(9, 9), num_filter=2, name="big").infer_shape(x=(1, 3, 5, 5))
+
+    questions = []
+
+    @mx.operator.register("counts_questions")
+    class Counts(mx.operator.CustomOpProp):
+        def infer_shape(self, in_shape):
+            questions.append(in_shape)
+            return in_shape, in_shape, []
+
+    z = mx.sym.Custom(mx.sym.var("x"), op_type="counts_questions")
+    for _ in range(2):
+        n_questions = len(questions)
+        assert z.infer_shape(x=(2,))[1] == [(2,)]
+        assert len(questions) > n_questions
