@@ -179,6 +179,7 @@ enum TaskFlags : uint32_t {
   kTaskNeedsGil = 1u,   // the body takes the GIL: its core is lent out while it waits for it
   kTaskQueue = 2u,      // never run on the pushing thread
   kTaskInstant = 4u,    // run by whoever makes it ready (internal: waits)
+  kTaskByWorker = 32u,  // never run by a thread that waits, where an interrupt would hit the task: its parts call Python
   kTaskSorted = 16u,    // reads and writes are sorted by address: for tasks with very many of them
 };
 

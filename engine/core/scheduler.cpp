@@ -160,7 +160,7 @@ Task* take_ready_for(const Awaited& awaited) {
   if (s->ready.size() == 0) return nullptr;
   SpinGuard guard(s->queue_lock);
   Task* task = s->ready.first();
-  if (!task || task->cost_ns > awaited.most_cost_ns(task)) return nullptr;
+  if (!task || (task->flags & kTaskByWorker) || task->cost_ns > awaited.most_cost_ns(task)) return nullptr;
   for (int i = 0; i < task->n_deps; ++i)  // it would wait for a stream
     if (task->deps[i].var->events.load(std::memory_order_relaxed)) return nullptr;
   s->ready.take();

@@ -46,6 +46,7 @@ void Program::add_step(Kernel* kernel, int phase, const Operand* operands, uint3
   info.n_outputs = n_outputs;
   info.draw = is_random ? draws_[phase]++ : 0;
   cost_[phase] += cost_ns;
+  python_[phase] = python_[phase] || (kernel->flags & kKernelPython);
   for (uint32_t i = 0; i < n_inputs + n_outputs; ++i) {
     const Operand& operand = operands[i];
     if (operand.place == Place::kArray) {
@@ -104,6 +105,10 @@ uint32_t Program::draws(int phases) const {
 bool Program::writes(uint32_t array, int phases) const {
   return ((phases & 1) && (writes_[kPrepare][array] || writes_[kForward][array])) ||
          ((phases & 2) && writes_[kBackward][array]);
+}
+
+bool Program::calls_python(int phases) const {
+  return ((phases & 1) && (python_[kPrepare] || python_[kForward])) || ((phases & 2) && python_[kBackward]);
 }
 
 double Program::cost_ns(int phases) const {
@@ -234,7 +239,8 @@ bool Program::push(Bindings* bindings, int phases, uint64_t seed, uint64_t count
   spec.n_writes = int(variables.writes.size());
   spec.priority = priority;
   spec.cost_ns = cost_ns(phases);
-  spec.flags = kTaskSorted;
+  // A step in Python is no place for the KeyboardInterrupt of a thread that pushes or waits.
+  spec.flags = kTaskSorted | (calls_python(phases) ? kTaskQueue | kTaskByWorker : 0u);
   spec.name = name;
   spec.site = site;
   return weft::push(spec);

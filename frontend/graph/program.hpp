@@ -130,6 +130,7 @@ class Program {
   uint32_t draws(int phases) const;
   bool writes(uint32_t array, int phases) const;
   double cost_ns(int phases) const;
+  bool calls_python(int phases) const;
   const StepInfo& info(uint32_t step) const { return infos_[step]; }
   const Step& step(uint32_t step) const { return steps_[step]; }
     uint64_t runs() const { return runs_.load(std::memory_order_relaxed); }
@@ -173,6 +174,7 @@ class Program {
   uint32_t begin_[kPhases + 1] = {};
   uint32_t draws_[kPhases] = {};
   double cost_[kPhases] = {};
+  bool python_[kPhases] = {};
   std::vector<uint8_t> reads_[kPhases], writes_[kPhases];  // arrays, by number
   std::vector<uint32_t> watched_;                          // arrays that prepared results depend on
 

@@ -1,6 +1,9 @@
 """Executors: what they are given, in what order things happen, what goes wrong and how that is told."""
 
+import os
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -585,3 +588,72 @@ def test_legacy_operator_on_ndarrays():
     assert executor.forward(is_train=True, x=mx.nd.array([1, 2]), op_right=mx.nd.array([3, 4]))[0].asnumpy().tolist() == [3, 8]
     executor.backward(mx.nd.array([10, 1]))
     assert [array.asnumpy().tolist() for array in executor.grad_arrays] == [[30, 4], [10, 2]]
+
+
+# --- steps in Python ------------------------------------------------------------------------------
+
+
+def python_step(function, cost_ns):
+    """Return an executor of one step that calls ``function`` and copies its input."""
+    from weft.ops.kernel import numpy_kernel
+
+    def kernel(attrs, ins, outs):
+        def run(attrs, arrays, results):
+            function()
+            results[0][...] = arrays[0]
+
+        return numpy_kernel(run, attrs, ins, outs, cost_ns)
+
+    name = f"_test_python_step_{function.__name__}_{cost_ns:.0f}"
+    op = registry.find(name) or registry.operator(
+        name,
+        inputs=("data",),
+        shape=lambda attrs, shapes: [shapes[0]],
+        dtype=lambda attrs, dtypes: dtypes[:1],
+        cpu=(kernel,),
+    )
+    from weft.frontend.graph.executor import bind
+
+    x = Node(None, None, "x")
+    return bind([(Node(op, op.attrs(), "step", [(x, 0)]), 0)], mx.cpu(), {"x": mx.nd.ones((2,))})
+
+
+def test_steps_in_python_run_on_workers_only():
+    threads = set()
+
+    def note():
+        threads.add(threading.current_thread())
+
+    for cost_ns in (100, 1e5):  # cheap enough for the pushing thread; what a waiting thread would run itself
+        executor = python_step(note, cost_ns)
+        for _ in range(300):
+            executor.forward()[0].wait_to_read()
+    assert threads and threading.main_thread() not in threads
+
+
+def test_ctrl_c_ends_the_wait_and_not_the_step():
+    begun, interrupted = threading.Event(), []
+
+    def slow():
+        begun.set()
+        try:
+            time.sleep(0.4)
+        except BaseException as error:
+            interrupted.append(error)
+            raise
+
+    executor = python_step(slow, 1e5)
+    output = executor.forward()[0]
+
+    def interrupt():
+        begun.wait()
+        time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        output.wait_to_read()
+    thread.join()
+    assert not interrupted
+    assert output.asnumpy().tolist() == [1, 1]
