@@ -177,7 +177,8 @@ void watch(double seconds) {
 void watch_task(Task* task) {
   Watchdog& dog = watchdog();
   std::lock_guard<std::mutex> guard(dog.lock);
-  task->registered = true;
+  task->flags |= kTaskWatched;
+  task->running.store(false, std::memory_order_relaxed);
   task->newer = nullptr;
   task->older = dog.newest;
   if (dog.newest) dog.newest->newer = task;

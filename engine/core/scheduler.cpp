@@ -1,4 +1,5 @@
 // The ready queue, the workers and the budget of cores.
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <new>
@@ -31,7 +32,7 @@ struct LaterFirst {
 class ReadyQueue {
  public:
   void put(Task* task) {
-    cost_ns_ += task->cost_ns;
+    cost_ns_ += double(task->cost_ns);
     size_.store(size() + 1, std::memory_order_seq_cst);
     if (task->priority == 0 && (head_ == tail_ || last_sequence_ < task->sequence)) {
       if (tail_ - head_ > mask_) grow();
@@ -53,24 +54,23 @@ class ReadyQueue {
     if (!task) return nullptr;
     if (head_ != tail_ && task == at(head_)) {
       ++head_;
-      // The pushing thread wrote the tasks: fetch the next ones while this one runs.
-      if (tail_ - head_ > 1) prefetch(at(head_ + 1));
     } else {
       heap_.pop();
     }
     size_.store(size() - 1, std::memory_order_seq_cst);
-    cost_ns_ = size() ? cost_ns_ - task->cost_ns : 0;
+    cost_ns_ = size() ? cost_ns_ - double(task->cost_ns) : 0;
     return task;
+  }
+  // The next task if it has no priority and costs at most so much; else nullptr.
+  Task* take_plain(double most_cost_ns) {
+    Task* task = first();
+    return task && task->priority == 0 && double(task->cost_ns) <= most_cost_ns ? take() : nullptr;
   }
   uint32_t size() const { return size_.load(std::memory_order_seq_cst); }  // without the lock too
   double cost_ns() const { return cost_ns_; }
 
  private:
   Task* at(size_t place) const { return ring_[place & mask_]; }
-  static void prefetch(const Task* task) {
-    const char* line = reinterpret_cast<const char*>(task);
-    for (int i = 0; i < 4; ++i) __builtin_prefetch(line + 64 * i, 1);
-  }
   void grow() {
     uint32_t mask = 2 * mask_ + 1;
     Task** wider = new Task*[mask + 1];
@@ -143,15 +143,60 @@ bool tasks_waiting() {
           s->gil_waiting.load(std::memory_order_seq_cst) == 0);
 }
 
-Task* take_ready() {
+// Tasks that this worker took from the queue in one turn and has not run yet.
+constexpr uint32_t kMostTaken = 16;
+struct Taken {
+  Task* tasks[kMostTaken];
+  uint32_t at, n;
+};
+__thread Taken taken;
+
+// The pushing thread wrote the tasks and their variables: fetch the next ones while this one runs.
+void prefetch_next() {
+  if (taken.at + 1 < taken.n) {
+    const char* line = reinterpret_cast<const char*>(taken.tasks[taken.at + 1]);
+    __builtin_prefetch(line, 1);
+    __builtin_prefetch(line + 64, 1);
+  }
+  if (taken.at < taken.n && taken.tasks[taken.at]->n_deps) __builtin_prefetch(taken.tasks[taken.at]->deps->var, 1);
+}
+
+// Takes a task and, where many short ones without priorities stand, a share of those behind it.
+Task* take_share() {
   Scheduler* s = scheduler;
-  if (!tasks_waiting()) return nullptr;
   SpinGuard guard(s->queue_lock);
   Task* native = s->ready.first();
   Task* python = s->gil_waiting.load(std::memory_order_seq_cst) ? nullptr : s->ready_python.first();
   bool take_python = python && (!native || LaterFirst()(native, python));
   Task* task = (take_python ? s->ready_python : s->ready).take();
+  if (python || !task || double(task->cost_ns) > kWakeCostNs) return task;
+  uint32_t share = std::min(kMostTaken, s->ready.size() / uint32_t(2 * s->cores));
+  while (taken.n < share) {
+    Task* more = s->ready.take_plain(kWakeCostNs);
+    if (!more) break;
+    taken.tasks[taken.n++] = more;
+  }
   return task;
+}
+
+Task* take_ready() {
+  if (taken.at < taken.n) {
+    Task* task = taken.tasks[taken.at++];
+    prefetch_next();
+    return task;
+  }
+  if (!tasks_waiting()) return nullptr;
+  taken.at = taken.n = 0;
+  Task* task = take_share();
+  prefetch_next();
+  return task;
+}
+
+// This worker will not get to them soon.
+void give_back_taken() {
+  if (taken.at == taken.n) return;
+  SpinGuard guard(scheduler->queue_lock);
+  while (taken.at < taken.n) scheduler->ready.put(taken.tasks[taken.at++]);
 }
 
 // The next task if the waiting thread may run it.
@@ -189,6 +234,7 @@ Task* run(Task* task) {
   Scheduler* s = scheduler;
   bool is_long = task->cost_ns > kWakeCostNs;
   if (is_long) {
+    report_finished();
     s->long_running.fetch_add(1, std::memory_order_relaxed);
     if (tasks_waiting() && core_free()) wake_worker();
   }
@@ -196,7 +242,8 @@ Task* run(Task* task) {
   execute(task, &ready);
   if (is_long) s->long_running.fetch_sub(1, std::memory_order_relaxed);
   Task* next = ready.head;
-  if (next && !next->next && !next->device && !(next->flags & (kTaskInstant | kTaskNeedsGil)) && !tasks_waiting()) {
+  if (next && !next->next && !next->device && !(next->flags & (kTaskInstant | kTaskNeedsGil)) && taken.at == taken.n &&
+      !tasks_waiting()) {
     trace(Event::kReady, next->name, next->sequence);
     return next;
   }
@@ -216,6 +263,8 @@ void work() {
       if (s->cores_in_use.load(std::memory_order_relaxed) > s->cores) break;
     }
     if (next) enqueue_ready(next);
+    give_back_taken();
+    report_finished();
     join_parallel_work();
     return_core();
   }
@@ -290,6 +339,7 @@ void help_while_waiting(const Awaited& awaited) {
     is_worker = true;
     Task* task = take_ready_for(awaited);
     if (Task* next = task ? run(task) : nullptr) enqueue_ready(next);
+    report_finished();
     bool worked = task || join_parallel_work(true);
     is_worker = false;
     return_core();
@@ -307,6 +357,8 @@ bool core_free() {
 
 void enter_blocking() {
   if (!is_worker || blocking_depth++) return;
+  give_back_taken();
+  report_finished();
   scheduler->blocked.fetch_add(1);
   return_core();
   add_thread_if_needed();
@@ -398,6 +450,7 @@ void reset_after_fork() {
   watching.store(false);
   is_worker = false;
   blocking_depth = 0;
+  taken.at = taken.n = 0;
   reset_errors_after_fork();
   reset_tasks_after_fork();
   reset_waits_after_fork();

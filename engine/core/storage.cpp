@@ -40,66 +40,86 @@ namespace {
 
 constexpr size_t kSmallClasses = kSmallLimit / kSmallStep;
 constexpr int kBatch = 32;          // blocks moved between a thread and the common list at once
+constexpr int kMostKept = 4 * kBatch;
+constexpr int kFetchAhead = 3;      // blocks that are handed out soon
 constexpr size_t kSlab = 64 << 10;  // taken from the system at once
 
-struct Block {
-  Block* next;
-  // of the first block of a batch in a common list
-  Block* next_batch;
+// Free blocks are listed beside, not inside them: nobody waits for a line of a block that another thread used last, to find
+// the one after it, and that line can be fetched some allocations ahead.
+struct Batch {
+  Batch* next;
   int count;
+  void* blocks[kBatch];
 };
 
-// Whole batches, so that a thread that frees and one that allocates exchange 32 blocks at the price of one.
 struct alignas(64) SharedList {
   SpinLock lock;
-  Block* head = nullptr;
+  Batch* full = nullptr;
+  Batch* empty = nullptr;
+
+  // Fills `blocks` with a batch; returns how many.
+  int take(void** blocks) {
+    SpinGuard guard(lock);
+    Batch* batch = full;
+    if (!batch) return 0;
+    std::copy(batch->blocks, batch->blocks + batch->count, blocks);
+    full = batch->next;
+    batch->next = empty;
+    empty = batch;
+    return batch->count;
+  }
+  // Without memory for the list the blocks stay unused: they may be parts of a slab.
+  void give(void* const* blocks, int count) {
+    SpinGuard guard(lock);
+    Batch* batch = empty;
+    if (batch) empty = batch->next;
+    else if (!(batch = static_cast<Batch*>(std::malloc(sizeof(Batch))))) return;
+    std::copy(blocks, blocks + count, batch->blocks);
+    batch->count = count;
+    batch->next = full;
+    full = batch;
+  }
 };
 SharedList shared_lists[kSmallClasses + 1];
 
-struct ThreadCache {
-  Block* head[kSmallClasses + 1] = {};
-  int count[kSmallClasses + 1] = {};
+struct Stack {
+  int count = 0;
+  void* blocks[kMostKept + 1];
+};
 
-  void give_back(size_t size_class, int blocks) {
-    while (blocks > 0) {
-      Block* batch = head[size_class];
-      Block* last = batch;
-      int taken = 1;
-      for (; taken < kBatch && taken < blocks; ++taken) last = last->next;
-      head[size_class] = last->next;
-      last->next = nullptr;
-      count[size_class] -= taken;
-      blocks -= taken;
-      batch->count = taken;
-      SharedList& shared = shared_lists[size_class];
-      SpinGuard guard(shared.lock);
-      batch->next_batch = shared.head;
-      shared.head = batch;
+struct ThreadCache {
+  Stack* stacks[kSmallClasses + 1] = {};
+
+  Stack* stack(size_t size_class) {
+    Stack* own = stacks[size_class];
+    return __builtin_expect(own != nullptr, 1) ? own : (stacks[size_class] = new (std::nothrow) Stack);
+  }
+  // The oldest go; what was freed last is in this core's cache.
+  void give_back(size_t size_class, Stack* own, int blocks) {
+    int at = 0;
+    while (at < blocks) {
+      int count = std::min(kBatch, blocks - at);
+      shared_lists[size_class].give(own->blocks + at, count);
+      at += count;
     }
+    own->count -= blocks;
+    std::copy(own->blocks + blocks, own->blocks + blocks + own->count, own->blocks);
   }
   // The thread has no block left.
-  bool refill(size_t size_class) {
-    SharedList& shared = shared_lists[size_class];
-    {
-      SpinGuard guard(shared.lock);
-      if (Block* batch = shared.head) {
-        shared.head = batch->next_batch;
-        head[size_class] = batch;
-        count[size_class] = batch->count;
-        return true;
-      }
-    }
+  static bool refill(size_t size_class, Stack* own) {
+    own->count = shared_lists[size_class].take(own->blocks);
+    if (own->count) return true;
     char* slab = static_cast<char*>(std::aligned_alloc(kSmallStep, kSlab));
     if (!slab) return false;
     size_t step = size_class * kSmallStep;
-    for (size_t at = 0; at + step <= kSlab; at += step)
-      put(size_class, reinterpret_cast<Block*>(slab + at));
+    for (size_t at = 0; at + step <= kSlab; at += step) {
+      if (own->count == kMostKept) {
+        shared_lists[size_class].give(own->blocks + kMostKept - kBatch, kBatch);
+        own->count -= kBatch;
+      }
+      own->blocks[own->count++] = slab + at;
+    }
     return true;
-  }
-  void put(size_t size_class, Block* block) {
-    block->next = head[size_class];
-    head[size_class] = block;
-    ++count[size_class];
   }
 };
 
@@ -115,7 +135,10 @@ void end_thread_cache(void* memory) {
   thread_cache = nullptr;
   thread_ended = true;
   for (size_t size_class = 1; size_class <= kSmallClasses; ++size_class)
-    cache->give_back(size_class, cache->count[size_class]);
+    if (Stack* own = cache->stacks[size_class]) {
+      cache->give_back(size_class, own, own->count);
+      delete own;
+    }
   delete cache;
 }
 
@@ -140,35 +163,28 @@ void* small_allocate(size_t bytes) {
     cache = begin_thread_cache();
     if (!cache) return std::aligned_alloc(kSmallStep, size_class * kSmallStep);
   }
-  Block* block = cache->head[size_class];
-  if (__builtin_expect(!block, 0)) {
-    if (!cache->refill(size_class)) return nullptr;
-    block = cache->head[size_class];
+  Stack* own = cache->stack(size_class);
+  if (__builtin_expect(!own || (!own->count && !cache->refill(size_class, own)), 0)) return nullptr;
+  void* block = own->blocks[--own->count];
+  if (own->count >= kFetchAhead) {
+    const char* soon = static_cast<const char*>(own->blocks[own->count - kFetchAhead]);
+    __builtin_prefetch(soon, 1);
+    if (size_class > 1) __builtin_prefetch(soon + 64, 1);
   }
-  cache->head[size_class] = block->next;
-  --cache->count[size_class];
   return block;
 }
 
 void small_free(void* memory, size_t bytes) {
   size_t size_class = small_class(bytes);
-  Block* block = static_cast<Block*>(memory);
   ThreadCache* cache = thread_cache;
-  if (__builtin_expect(!cache, 0)) {
-    cache = begin_thread_cache();
-    if (!cache) {
-      block->next = nullptr;
-      block->count = 1;
-      SharedList& shared = shared_lists[size_class];
-      SpinGuard guard(shared.lock);
-      block->next_batch = shared.head;
-      shared.head = block;
-      return;
-    }
+  if (__builtin_expect(!cache, 0)) cache = begin_thread_cache();
+  Stack* own = cache ? cache->stack(size_class) : nullptr;
+  if (__builtin_expect(!own, 0)) {
+    shared_lists[size_class].give(&memory, 1);
+    return;
   }
-  cache->put(size_class, block);
-  if (__builtin_expect(cache->count[size_class] > 4 * kBatch, 0))
-    cache->give_back(size_class, 2 * kBatch);
+  own->blocks[own->count++] = memory;
+  if (__builtin_expect(own->count > kMostKept, 0)) cache->give_back(size_class, own, 2 * kBatch);
 }
 
 // --- large blocks -----------------------------------------------------------------------------

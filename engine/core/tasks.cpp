@@ -23,7 +23,8 @@ void release_dep(Dep* dep, const Task* task, ErrorRecord* failure, ReadyList* re
   Var* var = dep->var;
   if (dep->write && !(task->flags & (kTaskInstant | kTaskOwnErrors))) {
     if (failure || var->error.load(std::memory_order_relaxed)) set_error(var, failure);
-    var->version.fetch_add(1, std::memory_order_release);
+    // Only who holds the write side counts.
+    var->version.store(var->version.load(std::memory_order_relaxed) + 1, std::memory_order_release);
   }
   release_order(dep, ready);
   var_release(var);
@@ -72,7 +73,7 @@ ErrorRecord* run_unless_failed(Task* task) {
   char message[kTaskErrorBytes];
   message[0] = 0;
   TaskContext context{message};
-  task->running.store(true, std::memory_order_relaxed);
+  if (task->flags & kTaskWatched) task->running.store(true, std::memory_order_relaxed);
   trace(Event::kStarted, task->name, task->sequence);
   ErrorRecord* failure = nullptr;
   if (run_body(task, Running{task, nullptr, task->sequence, nullptr}, task->run, task->argument, &context))
@@ -87,17 +88,17 @@ void free_task(Task* task) {
   small_free(task, sizeof(Task));
 }
 
+// Tasks that this worker has finished and not yet counted off: the counter is the pushing thread's too.
+constexpr int kReportAtOnce = 32;
+__thread int unreported = 0;
+
 // The task is out of the way: count it off and free it.
 void retire(Task* task) {
   bool counted = !(task->flags & kTaskInstant);
-  if (task->registered) unwatch_task(task);
+  if (task->flags & kTaskWatched) unwatch_task(task);
   if (task->bytes) pending_bytes.fetch_sub(int64_t(task->bytes), std::memory_order_relaxed);
   free_task(task);
-  if (!counted) return;
-  int64_t left = pending_tasks.fetch_sub(1, std::memory_order_seq_cst) - 1;
-  if (left <= draining_tasks.load(std::memory_order_seq_cst) ||
-      left == settings.max_pending.load(std::memory_order_relaxed) / 2)
-    notify_drained();
+  if (counted && (++unreported >= kReportAtOnce || !on_worker())) report_finished();
 }
 
 void finish(Task* task, ErrorRecord* failure, ReadyList* ready) {
@@ -109,6 +110,15 @@ void finish(Task* task, ErrorRecord* failure, ReadyList* ready) {
 }
 
 }  // namespace
+
+void report_finished() {
+  int64_t finished = unreported;
+  if (!finished) return;
+  unreported = 0;
+  int64_t left = pending_tasks.fetch_sub(finished, std::memory_order_seq_cst) - finished;
+  int64_t low = settings.max_pending.load(std::memory_order_relaxed) / 2;
+  if (left <= draining_tasks.load(std::memory_order_seq_cst) || (left <= low && left + finished > low)) notify_drained();
+}
 
 void execute(Task* task, ReadyList* ready) {
   if (task->flags & kTaskInstant) {
@@ -257,13 +267,13 @@ Task* make_task(const TaskSpec& spec) {
   task->flags = spec.flags;
   task->name = spec.name;
   task->site = spec.site;
-  task->cost_ns = spec.cost_ns;
+  task->cost_ns = float(spec.cost_ns);
   task->bytes = spec.bytes;
   task->device = spec.device;
-  task->stream = spec.stream;
-  task->refs.store(2, std::memory_order_relaxed);
-  task->registered = false;
-  task->running.store(false, std::memory_order_relaxed);
+  if (spec.device) {
+    task->stream = spec.stream;
+    task->refs.store(2, std::memory_order_relaxed);
+  }
   int most = spec.n_reads + spec.n_writes;
   task->deps = most <= Task::kInlineDeps
                    ? task->inline_deps
@@ -287,12 +297,16 @@ Task* make_task(const TaskSpec& spec) {
 
 void push_queued(const TaskSpec& spec) {
   start_if_needed();
+  // A worker used them last: they arrive while the task is made.
+  for (int i = 0; i < spec.n_writes; ++i) __builtin_prefetch(spec.writes[i], 1);
+  for (int i = 0; i < spec.n_reads; ++i) __builtin_prefetch(spec.reads[i], 1);
   Task* task = make_task(spec);
   if (!(spec.flags & kTaskInstant)) pending_tasks.fetch_add(1, std::memory_order_relaxed);
   if (spec.bytes) pending_bytes.fetch_add(int64_t(spec.bytes), std::memory_order_relaxed);
   if (watching.load(std::memory_order_relaxed)) watch_task(task);
   for (int i = 0; i < task->n_deps; ++i) var_retain(task->deps[i].var);
-  task->waiting.store(task->n_deps + 1, std::memory_order_relaxed);
+  int missing = task->n_deps;
+  task->waiting.store(missing + 1, std::memory_order_relaxed);
   ReadyList ready;
   {
     SpinGuard guard(push_lock);
@@ -301,15 +315,20 @@ void push_queued(const TaskSpec& spec) {
     for (int i = 0; i < task->n_deps; ++i) {
       Dep* dep = &task->deps[i];
       if (dep->write ? dep->var->try_write_order() : dep->var->try_read_order()) {
-        ready.granted(task);
+        --missing;
         continue;
       }
       lock_var(dep->var);
-      append_locked(dep->var, dep, &ready);
-      unlock_var(dep->var);
+      append_and_unlock(dep->var, dep, &ready);
     }
   }
-  ready.granted(task);
+  // Those granted at once, and the one of being pushed. Where all are, nobody else knows the task yet.
+  if (!missing) {
+    task->waiting.store(0, std::memory_order_relaxed);
+    ready.add(task);
+  } else {
+    ready.granted(task, task->n_deps - missing + 1);
+  }
   hand_on(&ready);
 }
 

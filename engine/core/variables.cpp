@@ -38,8 +38,7 @@ void release_read_slow(Var* var) {
   ReadyList ready;
   var_retain(var);  // a granted task may run to its end, and drop the variable, at once
   lock_var(var);
-  grant_front(var, &ready);
-  unlock_var(var);
+  grant_and_unlock(var, 0, &ready);
   hand_on(&ready);
   var_release(var);
 }
@@ -48,9 +47,7 @@ void release_write_slow(Var* var) {
   ReadyList ready;
   var_retain(var);
   lock_var(var);
-  var->state.fetch_and(~kVarWriter, std::memory_order_acq_rel);
-  grant_front(var, &ready);
-  unlock_var(var);
+  grant_and_unlock(var, 0u - kVarWriter, &ready);
   hand_on(&ready);
   var_release(var);
 }
