@@ -134,7 +134,6 @@ def branches():
         shapes = dict.fromkeys(symbol.list_arguments(), (size, size))
         seconds = {}
         cores = engine.settings()["cores"]
-        # Kernels divide their work by the cores there are when they are made: all cores first.
         for way, count, spread in (("all cores each", cores, False), ("one core each", cores, True), ("one core", 1, False)):
             engine.configure(cores=count)
             executor = simple_bind(symbol, mx.cpu(), "null", **shapes)

@@ -469,6 +469,14 @@ def get_setting(str name):
     raise ValueError(f"name: no engine setting {name!r}")
 
 
+cdef list _on_cores = []
+
+
+def on_cores_changed(callback):
+    """Have ``callback()`` called after each change of the number of cores: for caches of what was made for the old one."""
+    _on_cores.append(callback)
+
+
 def change_setting(str name, value):
     """Change an engine setting; returns the old value."""
     cdef int number
@@ -488,6 +496,9 @@ def change_setting(str name, value):
         number = value
         with nogil:
             set_core_count(number)
+        if number != old:
+            for callback in _on_cores:
+                callback()
     elif name == "inline_cost_ns":
         settings.inline_cost_ns.store(value)
     elif name == "max_pending":

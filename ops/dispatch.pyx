@@ -20,6 +20,7 @@ import threading
 
 from numpy import generic as np_generic
 
+from ..engine._engine import on_cores_changed
 from . import registry
 from .context import Context, current_context
 from .errors import ArgumentTypeError, MXNetError, ShapeError
@@ -691,6 +692,16 @@ def fill(str maker, Spec spec, ctx):
 # --- functions by name ----------------------------------------------------------------------------
 
 cdef dict _functions = {}
+
+
+def forget_plans():
+    """Have every operator's function ask for its plans anew."""
+    cdef OpFunction own
+    for own in _functions.values():
+        own.forget()
+
+
+on_cores_changed(forget_plans)
 
 
 def function(str name):

@@ -12,6 +12,7 @@ from .array cimport Spec, get_spec
 from .invoke cimport new_call_info, release_call_info
 from .kernel cimport Kernel
 
+from ..engine._engine import on_cores_changed
 from .array import as_dtype
 from .errors import ShapeError
 from .kernel import make_numpy_kernel
@@ -81,6 +82,7 @@ cdef double estimate_cost(object op, object attrs, list in_specs, tuple out_spec
 # By (operator, attributes) as objects, then by input specs. The keys hold the objects, so their addresses stay theirs.
 cdef dict _plans = {}
 cdef dict _out_specs = {}
+on_cores_changed(_plans.clear)  # kernels divide their work by the number of cores
 
 
 cdef dict of_call(dict cache, object op, object attrs):

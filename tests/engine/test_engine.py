@@ -383,6 +383,60 @@ def test_waits_hear_ctrl_c():
     x.wait_to_read()
 
 
+# --- kernels and the number of cores --------------------------------------------------------------
+
+
+def test_kernels_are_made_anew_for_another_number_of_cores(changed):
+    from weft.ops import registry
+    from weft.ops.dispatch import function
+    from weft.ops.kernel import numpy_kernel
+
+    made = []
+
+    def kernel(attrs, ins, outs):
+        made.append(engine.settings()["cores"])
+        return numpy_kernel(lambda attrs, arrays, results: np.copyto(results[0], arrays[0]), attrs, ins, outs, 100)
+
+    name = "_test_kernel_of_cores"
+    registry.find(name) or registry.operator(
+        name,
+        inputs=("data",),
+        shape=lambda attrs, shapes: [shapes[0]],
+        dtype=lambda attrs, dtypes: dtypes[:1],
+        cpu=(kernel,),
+    )
+    call, x = function(name), mx.nd.ones((2, 3))
+    cores = engine.settings()["cores"]
+    for number in (cores, cores + 1, cores + 1, cores):
+        changed(cores=number)
+        for _ in range(3):
+            assert call(x).asnumpy().sum() == 6
+    assert made == [cores, cores + 1, cores]
+
+
+@pytest.mark.parametrize("layer", ["dot", "Convolution", "RNN"])
+def test_layers_agree_for_any_number_of_cores(changed, layer):
+    rng = np.random.default_rng(0)
+    x = {"dot": (40, 30), "Convolution": (3, 4, 12, 12), "RNN": (5, 4, 6)}[layer]
+    x = mx.nd.array(rng.uniform(-1, 1, x))
+    w = mx.nd.array(rng.uniform(-1, 1, {"dot": (30, 20), "Convolution": (8, 4, 3, 3), "RNN": (4 * 7 * (6 + 7) + 8 * 7,)}[layer]))
+
+    def run():
+        if layer == "dot":
+            return mx.nd.dot(x, w)
+        if layer == "Convolution":
+            return mx.nd.Convolution(x, w, kernel=(3, 3), num_filter=8, no_bias=True)
+        state = mx.nd.zeros((1, 4, 7))
+        return mx.nd.RNN(x, w, state, state, mode="lstm", state_size=7, num_layers=1)
+
+    answers = []
+    for cores in (1, 3, 2):
+        changed(cores=cores)
+        answers.append(run().asnumpy())
+    for answer in answers[1:]:
+        np.testing.assert_allclose(answer, answers[0], rtol=1e-5, atol=1e-6)
+
+
 # --- event records --------------------------------------------------------------------------------
 
 
