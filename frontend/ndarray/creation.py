@@ -142,8 +142,9 @@ def zeros(
     stype: str | None = None,
     *,
     out: NDArray | None = None,
+    name: str | None = None,
 ) -> NDArray:
-    """Return a new array of zeros; parameters as of :func:`empty`.
+    """Return a new array of zeros; parameters as of :func:`empty`. ``name`` is there for programs that name all they make.
 
     Examples
     --------
@@ -161,8 +162,9 @@ def ones(
     *,
     stype: str | None = None,
     out: NDArray | None = None,
+    name: str | None = None,
 ) -> NDArray:
-    """Return a new array of ones; parameters as of :func:`empty`.
+    """Return a new array of ones; parameters as of :func:`zeros`.
 
     Examples
     --------

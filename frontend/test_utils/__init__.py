@@ -7,9 +7,20 @@ The functions of ``mxnet.test_utils`` that do not need sparse arrays, with the s
 >>> mx.test_utils.assert_almost_equal(mx.nd.ones((2, 2)), np.ones((2, 2)))
 """
 
+# Suites written for MXNet take these modules, too, from `from mxnet.test_utils import *`.
+import logging
+import os
+import sys
+import time
+
+import numpy as np
+import numpy.random as rnd
+import numpy.testing as npt
+
 from ..context import Context, current_context
 from ..ndarray import array
 from ..runtime import Features
+from ..symbol import Symbol
 from ..util import get_cuda_compute_capability
 from .arrays import (
     assign_each,
@@ -98,6 +109,7 @@ __all__ = [
     "Context",
     "DummyIter",
     "Features",
+    "Symbol",
     "almost_equal",
     "array",
     "assert_allclose",
@@ -126,18 +138,26 @@ __all__ = [
     "default_numeric_eps",
     "default_rtols",
     "discard_stderr",
+    "download",
     "effective_dtype",
     "environment",
     "gen_buckets_probs_with_ppf",
     "get_atol",
+    "get_bz2_data",
+    "get_cifar10",
     "get_cuda_compute_capability",
     "get_etol",
     "get_identity_mat",
     "get_identity_mat_batch",
     "get_im2rec_path",
+    "get_mnist",
+    "get_mnist_iterator",
+    "get_mnist_pkl",
+    "get_mnist_ubyte",
     "get_rtol",
     "get_tolerance",
     "get_tols",
+    "get_zip_data",
     "getenv",
     "has_tvm_ops",
     "is_aarch64_run",
@@ -145,14 +165,18 @@ __all__ = [
     "is_op_runnable",
     "list_gpus",
     "locationError",
+    "logging",
     "mean_check",
     "new_matrix_with_real_eigvals_2d",
     "new_matrix_with_real_eigvals_nd",
     "new_orthonormal_matrix_2d",
     "new_sym_matrix_with_real_eigvals_2d",
     "new_sym_matrix_with_real_eigvals_nd",
+    "np",
     "np_reduce",
+    "npt",
     "numeric_grad",
+    "os",
     "rand_coord_2d",
     "rand_ndarray",
     "rand_shape_2d",
@@ -162,20 +186,15 @@ __all__ = [
     "random_sample",
     "random_uniform_arrays",
     "retry",
+    "rnd",
     "same",
     "same_array",
     "same_symbol_structure",
     "set_default_context",
     "setenv",
     "simple_forward",
+    "sys",
+    "time",
     "var_check",
     "verify_generator",
-    "download",
-    "get_bz2_data",
-    "get_cifar10",
-    "get_mnist",
-    "get_mnist_iterator",
-    "get_mnist_pkl",
-    "get_mnist_ubyte",
-    "get_zip_data",
 ]

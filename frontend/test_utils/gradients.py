@@ -43,6 +43,11 @@ def _nd(value: Any, ctx: Any, dtype: Any = None) -> NDArray:
     return from_numpy_copy(array, ctx, _wanted(dtype, array.dtype))
 
 
+def _given(value: Any, ctx: Any, dtype: Any) -> NDArray:
+    """Return a copy of what a test gives, in `dtype`; NDArrays keep their own."""
+    return _nd(value, ctx, None if isinstance(value, NDArray) else dtype)
+
+
 def _is_symbol(sym: Any) -> bool:
     return hasattr(sym, "list_arguments")
 
@@ -269,8 +274,8 @@ def _check_symbol(
 ) -> None:
     symbol = importlib.import_module("...symbol", __name__)
     names = sym.list_arguments()
-    arguments = {n: _nd(v, ctx, dtype) for n, v in _named(location, names).items()}
-    states = {n: _nd(v, ctx, dtype) for n, v in _named(aux_states or [], sym.list_auxiliary_states()).items()}
+    arguments = {n: _given(v, ctx, dtype) for n, v in _named(location, names).items()}
+    states = {n: _given(v, ctx, dtype) for n, v in _named(aux_states or [], sym.list_auxiliary_states()).items()}
     requests = _requests(grad_nodes, names)
     _, out_shapes, _ = sym.infer_shape(**{n: a.shape for n, a in arguments.items()})
     loss = symbol.make_loss(sym * symbol.Variable(_PROJECTION))
@@ -309,8 +314,8 @@ def check_symbolic_forward(
     """
     _needs_symbol(sym, "check_symbolic_forward")
     ctx = default_context() if ctx is None else ctx
-    arguments = {n: _nd(v, ctx, dtype) for n, v in _named(location, sym.list_arguments()).items()}
-    states = {n: _nd(v, ctx, dtype) for n, v in _named(aux_states or [], sym.list_auxiliary_states()).items()}
+    arguments = {n: _given(v, ctx, dtype) for n, v in _named(location, sym.list_arguments()).items()}
+    states = {n: _given(v, ctx, dtype) for n, v in _named(aux_states or [], sym.list_auxiliary_states()).items()}
     executor = sym.bind(ctx, args=arguments, args_grad=None, grad_req="null", aux_states=states)
     executor.forward(is_train=False)
     names = sym.list_outputs()
@@ -343,21 +348,21 @@ def check_symbolic_backward(
     _needs_symbol(sym, "check_symbolic_backward")
     ctx = default_context() if ctx is None else ctx
     names = sym.list_arguments()
-    arguments = {n: _nd(v, ctx, dtype) for n, v in _named(location, names).items()}
-    states = {n: _nd(v, ctx, dtype) for n, v in _named(aux_states or [], sym.list_auxiliary_states()).items()}
+    arguments = {n: _given(v, ctx, dtype) for n, v in _named(location, names).items()}
+    states = {n: _given(v, ctx, dtype) for n, v in _named(aux_states or [], sym.list_auxiliary_states()).items()}
     wanted = dict(expected) if isinstance(expected, Mapping) else dict(zip(names, expected))
     requests = (
         dict.fromkeys(names, grad_req)
         if isinstance(grad_req, str)
         else (dict(grad_req) if isinstance(grad_req, Mapping) else dict(zip(names, grad_req)))
     )
-    initial = {n: np.random.normal(size=np.shape(v)).astype(_wanted(dtype, np.asarray(v).dtype)) for n, v in wanted.items()}
+    initial = {n: np.random.normal(size=np.shape(v)).astype(arguments[n].dtype) for n, v in wanted.items()}
     gradients = {n: _nd(v, ctx) for n, v in initial.items()}
     executor = sym.bind(ctx, args=arguments, args_grad=gradients, grad_req=requests, aux_states=states)
     executor.forward(is_train=True)
     if isinstance(out_grads, Mapping):
         out_grads = [out_grads[n] for n in sym.list_outputs()]
-    executor.backward(None if out_grads is None else [_nd(g, ctx, dtype) for g in out_grads])
+    executor.backward(None if out_grads is None else [_given(g, ctx, dtype) for g in out_grads])
     got = {n: gradients[n].asnumpy() for n in wanted}
     for name, value in wanted.items():
         target = {"write": np.asarray(value), "add": initial[name] + np.asarray(value), "null": initial[name]}[requests[name]]

@@ -78,8 +78,6 @@ r = (sym.arange(start=0, stop=None, infer_range=True) + sym.zeros(shape=[5])).bi
 ---
 r = train(sym.arange(start=2, step=0.1, repeat=2, infer_range=True) * var('x'), {'x': [1, 2, 3, 4, 5, 6]})
 ---
-(sym.arange(start=2) + var('x')).bind(mx.cpu(), {'x': nd.zeros((5,))}).forward()
----
 r = [nd.arange(1.3, 20.6, 1.9, dtype=t) for t in ('int32', 'int64', 'uint8', 'int8', 'float32', 'float64')]
 ---
 r = [nd.arange(20.6, -5.5, -2.7, repeat=3, dtype=t) for t in ('int32', 'int64', 'float32')]
@@ -102,6 +100,25 @@ r = nd.slice(values(3, 4), begin=(0,), end=(2,), step=None), nd.Dropout(values(2
 r = nd.zeros('(2, 3)'), nd.ones(shape='(2,)', dtype='int32'), sym.zeros(shape='(2, 3)').eval()[0]
 ---
 nd.zeros('(2, 3')
+---
+x, l = values(3, 4), nd.array([1, 3, 2, 2], dtype='int32')
+s = sym.SequenceMask(data=var('x'), sequence_length=var('l'), use_sequence_length=True, value=-2.3)
+want = x.asnumpy()
+for i, n in enumerate([1, 3, 2, 2]):
+    want[n:, i] = -2.3
+r = mx.test_utils.check_symbolic_forward(s, [x, l], [want], dtype='asnumpy')
+---
+r = mx.test_utils.check_symbolic_forward(var('x') * 2, [np.array([1, 2], 'int32')], [np.array([2, 4])], dtype='asnumpy')
+---
+r = mx.test_utils.check_symbolic_forward(sym.cast(var('x'), dtype='float64'), [nd.array([1, 2], dtype='int32')], [np.array([1, 2])])
+---
+r = list(mx.test_utils.check_symbolic_backward(var('x') * var('y'), [np.ones(2), np.ones(2) * 3], [np.ones(2), np.ones(5)], [np.ones(2) * 3, np.ones(2)]).values())
+---
+r = list(mx.test_utils.check_symbolic_backward(var('x') * 2, [nd.ones((2,), dtype='float64')], [nd.ones((2,), dtype='float64')], [np.ones(2) * 2], dtype=np.float64).values())
+---
+space = {}
+exec('from mxnet.test_utils import *' if mx.__name__ == 'mxnet' else 'from weft.test_utils import *', space)
+r = [name for name in ('np', 'npt', 'os', 'sys', 'logging', 'time', 'rnd', 'Symbol', 'Context', 'same') if name in space]
 """
 
 
