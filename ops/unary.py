@@ -249,8 +249,9 @@ _fused(
     lambda x: x / F.square(1 - F.square(x)) * 2,
     "Inverse hyperbolic tangent.",
 )
-_unary("degrees", np.degrees, lambda c, g: g * (180 / math.pi), "Radians to degrees.", saves="")
-_unary("radians", np.radians, lambda c, g: g * (math.pi / 180), "Degrees to radians.", saves="")
+# Their gradients depend on x in name, so that those of second order are zeros, as in MXNet, and no error.
+_fused("degrees", np.degrees, "x", lambda x: np.full_like(x, 180 / math.pi), None, "Radians to degrees.")
+_fused("radians", np.radians, "x", lambda x: np.full_like(x, math.pi / 180), None, "Degrees to radians.")
 
 # -- rounding and signs ------------------------------------------------------------------------------------------------
 

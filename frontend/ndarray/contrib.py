@@ -125,7 +125,7 @@ def while_loop(
             new_nesting, new_vars = 0, new_flat[0]
         if new_nesting != nesting:
             raise ValueError("The structure (length, nesting) of new_loop_vars should be that of loop_vars")
-        loop_vars = new_vars
+        loop_vars = list(new_vars) if isinstance(new_vars, tuple) else new_vars  # MXNet gives a list
         collected.append(flat)
         steps += 1
     stacked = [_padded(list(column), limit) for column in zip(*collected)]

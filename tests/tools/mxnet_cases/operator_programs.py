@@ -100,6 +100,20 @@ for lower in (True, False, 0, '1'):
 r0 = mx.sym.linalg.potrf(x, lower=False).eval(x=nd.array(a))[0]
 r1 = mx.sym.linalg.potrf(x, lower=False, name='p').attr_dict()['p']
 ---
+#second-order-zeros
+r = []
+for f in (nd.relu, nd.radians, nd.abs, lambda a: nd.clip(a, 0.2, 0.6)):
+    data = nd.array(values((2, 3)))
+    data.attach_grad()
+    with autograd.record():
+        first = autograd.grad(heads=f(data), variables=data, head_grads=nd.ones((2, 3)) * 2, create_graph=True, retain_graph=True)[0]
+        second = autograd.grad(heads=first, variables=data, head_grads=nd.ones((2, 3)), create_graph=True, retain_graph=True)[0]
+    r += [first, second]
+---
+#while-loop-of-a-tuple
+r0 = nd.contrib.while_loop(lambda i, s: i <= 3, lambda i, s: (None, (i + 1, s + i)), (nd.array([1]), nd.array([0])), max_iterations=9)
+r1 = nd.contrib.while_loop(lambda i, s: i <= 0, lambda i, s: (None, (i + 1, s + i)), (nd.array([1]), nd.array([0])), max_iterations=9)
+---
 #dropout-all
 data = nd.ones((3, 4))
 data.attach_grad()
