@@ -259,6 +259,16 @@ def _split(prop: CustomOpProp, arrays: Sequence[Any], op_type: str) -> tuple[lis
     return list(arrays[: len(names)]), list(arrays[len(names) :])
 
 
+def _ask(prop: CustomOpProp, op_type: str, method: str, *args: Any) -> Any:
+    """Call a method of a description; what goes wrong in it is an error of the operator."""
+    try:
+        return getattr(prop, method)(*args)
+    except MXNetError:
+        raise
+    except Exception as error:
+        raise MXNetError(f"Custom {op_type!r}: {method} raised {type(error).__name__}: {error}") from error
+
+
 def _checked(kind: str, op_type: str, found: Any, counts: tuple[int, ...]) -> list[list[Any]]:
     parts = [list(part) for part in found]
     if len(parts) == 2:
@@ -374,12 +384,13 @@ def Custom(*data: NDArray, op_type: str | None = None, name: str | None = None, 
     inputs, states = _split(prop, arrays, op_type)
     counts = (len(inputs), len(prop.list_outputs()), len(states))
     context = inputs[0].context if inputs else None
-    shapes = _checked("infer_shape", op_type, prop.infer_shape([list(array.shape) for array in inputs]), counts)
+    shapes = _checked("infer_shape", op_type, _ask(prop, op_type, "infer_shape", [list(array.shape) for array in inputs]), counts)
     for argument, array, shape in zip(prop.list_arguments(), inputs, shapes[0]):
         if tuple(shape) != array.shape:
             raise MXNetError(f"Custom {op_type!r}: input {argument!r} has shape {array.shape}, expected {tuple(shape)}")
-    dtypes = _checked("infer_type", op_type, prop.infer_type([array.dtype for array in inputs]), counts)
-    op = prop.create_operator(str(context), [list(array.shape) for array in inputs], [array.dtype for array in inputs])
+    dtypes = _checked("infer_type", op_type, _ask(prop, op_type, "infer_type", [array.dtype for array in inputs]), counts)
+    facts = str(context), [list(array.shape) for array in inputs], [array.dtype for array in inputs]
+    op = _ask(prop, op_type, "create_operator", *facts)
     outputs = [empty(tuple(shape), context, np.dtype(dtype)) for shape, dtype in zip(shapes[1], dtypes[1])]
     call = _CustomCall(prop, op, op_type, len(inputs))
     call.outputs = [output.detach() for output in outputs]

@@ -13,7 +13,7 @@ from ...ops.context import Context
 from ...ops.errors import ArgumentTypeError, MXNetError
 from ...ops.params import plain_text
 from .. import name as naming
-from ..operator import CustomOp, _checked, _mode, make_prop
+from ..operator import CustomOp, _ask, _checked, _mode, make_prop
 from . import composition
 from .attributes import HIDDEN, as_text, hidden_key
 from .symbol import Symbol, symbol_of
@@ -53,10 +53,10 @@ class Description:
         if given and given[0] is None:
             return nothing
         try:
-            found = self.prop.infer_shape([[] if shape is None else list(shape) for shape in given])
-        except (IndexError, TypeError, ValueError):
+            found = _ask(self.prop, self.op_type, "infer_shape", [[] if shape is None else list(shape) for shape in given])
+        except MXNetError as error:
             # It computed with a shape that is not known yet.
-            if partial:
+            if partial and isinstance(error.__cause__, (IndexError, TypeError, ValueError)):
                 return nothing
             raise
         ins, outs, states = _checked("infer_shape", self.op_type, found, self._counts)
@@ -68,7 +68,7 @@ class Description:
         given = dtypes[: len(self.arguments)]
         if given and given[0] is None:
             return list(dtypes), [None] * len(self.outputs)
-        found = self.prop.infer_type([given[0].type if dtype is None else dtype.type for dtype in given])
+        found = _ask(self.prop, self.op_type, "infer_type", [given[0].type if dtype is None else dtype.type for dtype in given])
         ins, outs, states = _checked("infer_type", self.op_type, found, self._counts)
         return [np.dtype(item) for item in (*ins, *states)], [np.dtype(item) for item in outs]
 
@@ -79,7 +79,7 @@ class Description:
         found = self._operators.get(key)
         if found is None:
             shapes, dtypes = [list(array.shape) for array in arguments], [array.dtype.type for array in arguments]
-            found = self._operators[key] = self.prop.create_operator(str(Context("cpu", 0)), shapes, dtypes)
+            found = self._operators[key] = _ask(self.prop, self.op_type, "create_operator", str(Context("cpu", 0)), shapes, dtypes)
         return found
 
     def forward(self, train: bool, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:

@@ -266,3 +266,15 @@ def test_parts_are_numbered_even_where_there_is_one():
     x = mx.sym.Variable("x")
     assert mx.sym.split(x, num_outputs=1, name="a").list_outputs() == ["a_output0"]
     assert mx.sym.split(x, num_outputs=1, squeeze_axis=True, name="a")[0].list_outputs() == ["a_output0"]
+
+
+def test_errors_of_descriptions_are_errors_of_the_operator():
+    @mx.operator.register("test_no_shape")
+    class Prop(mx.operator.CustomOpProp):
+        def infer_shape(self, in_shape):
+            return 1 / 0
+
+    graph = mx.sym.Custom(mx.sym.Variable("x"), op_type="test_no_shape")
+    with pytest.raises(mx.MXNetError, match="'test_no_shape': infer_shape raised ZeroDivisionError") as error:
+        graph.infer_shape(x=(2,))
+    assert "division by zero" in str(error.value)

@@ -63,6 +63,13 @@ mx.nd.CachedOp(mx.sym.Variable('x') + mx.sym.Variable('y'))(nd.ones((2,)))
 #cached operator of a number
 mx.nd.CachedOp(mx.sym.Variable('x') + 1)(3)
 ---
+#custom operator that cannot say its shape
+@mx.operator.register('api_bad_shape')
+class Prop(mx.operator.CustomOpProp):
+    def infer_shape(self, in_shape):
+        return 1 / 0
+nd.Custom(nd.ones((2,)), op_type='api_bad_shape').wait_to_read()
+---
 #update_dict by keyword
 m = mx.metric.CompositeEvalMetric([mx.metric.Accuracy()])
 m.update_dict(labels={'l': nd.array([0, 1])}, preds={'o': nd.array([[1, 0], [1, 0]])})
