@@ -235,9 +235,7 @@ class Operator:
         for param in self.params:
             if param.name not in parsed:
                 if param.required:
-                    raise ArgumentTypeError(
-                        f"{self.name}: missing required parameter {param.name!r} ({param.expects()})"
-                    )
+                    raise ArgumentTypeError(f"{self.name}: missing required parameter {param.name!r} ({param.expects()})")
                 parsed[param.name] = param.default
         made = self._attrs_class(parsed)
         # Hidden parameters hold graphs and the like, which must not be kept alive.
@@ -676,8 +674,7 @@ def get(name: str) -> Operator:
     if op is None:
         import difflib
 
-        reason = left_out(name)
-        if reason is not None:
+        if reason := left_out(name):
             raise MXNetError(f"operator {name!r} is not part of weft: {reason}")
         close = difflib.get_close_matches(name, list(_by_name), n=3)
         raise MXNetError(f"no operator named {name!r}" + (f"; did you mean {' or '.join(close)}?" if close else ""))
