@@ -114,6 +114,14 @@ for f in (nd.relu, nd.radians, nd.abs, lambda a: nd.clip(a, 0.2, 0.6)):
 r0 = nd.contrib.while_loop(lambda i, s: i <= 3, lambda i, s: (None, (i + 1, s + i)), (nd.array([1]), nd.array([0])), max_iterations=9)
 r1 = nd.contrib.while_loop(lambda i, s: i <= 0, lambda i, s: (None, (i + 1, s + i)), (nd.array([1]), nd.array([0])), max_iterations=9)
 ---
+#backend-of-cpus
+net = mx.sym.exp(x) + mx.sym.log(x)
+r0 = net.optimize_for('MKLDNN').list_arguments()
+r1 = net.get_backend_symbol('MKLDNN').eval(x=nd.array([1, 2]))[0]
+---
+#backend-unknown
+mx.sym.exp(x).get_backend_symbol('no_such_backend')
+---
 #dropout-all
 data = nd.ones((3, 4))
 data.attach_grad()
