@@ -274,10 +274,7 @@ class Operator:
         return ArgumentTypeError(f"{self.name}: unknown argument {name!r}{hint} (it takes {', '.join(known)})")
 
     def ignores(self, name: str, value: Any) -> bool:
-        """Whether an argument that is no parameter goes unheeded, as MXNet does with those of operators that have none.
-
-        Programs depend on it; what looks like a misspelt input is still refused.
-        """
+        """Whether an argument goes unheeded, with a warning, as MXNet does where an operator has no parameters; arrays never do."""
         plain = value is None or isinstance(value, (str, int, float, tuple, list, np.generic, np.dtype, type, Context))
         if self.params or not plain or name in self.inputs:
             return False
