@@ -9,7 +9,7 @@ import numpy as np
 
 from . import rules
 from .functions import F
-from .registry import Bool, Dtype, Enum, Float, Int, operator
+from .registry import Bool, Dtype, Enum, Float, Int, operator, zero_gradient
 
 Array = np.ndarray
 Sizes = tuple[int, ...]
@@ -213,6 +213,7 @@ operator(
     shape=_range_shapes,
     dtype=_quantized_dtypes,
     num_outputs=3,
+    gradient=zero_gradient,
     numpy=_quantize,
     doc="Convert to 8-bit integers over a given range of numbers; also returns the range.",
     input_docs=_MIN_MAX_DOCS,
@@ -223,6 +224,7 @@ operator(
     shape=_range_shapes,
     dtype=_quantized_dtypes,
     num_outputs=3,
+    gradient=zero_gradient,
     numpy=_quantize_v2,
     doc="Convert to 8-bit integers over a calibrated range or the range of the data; also returns the range.",
 )
@@ -232,6 +234,7 @@ operator(
     params=(Dtype("out_type", "float32", choices=("float32",), doc="Dtype of the result."),),
     shape=rules.first_shape,
     dtype=_small_integers,
+    gradient=zero_gradient,
     numpy=_dequantize,
     doc="Convert 8-bit integers back to numbers.",
     input_docs=_MIN_MAX_DOCS,
@@ -243,6 +246,7 @@ operator(
     shape=_range_shapes,
     dtype=_quantized_dtypes,
     num_outputs=3,
+    gradient=zero_gradient,
     numpy=_requantize,
     doc="Convert 32-bit integers, as sums of products of 8-bit ones give them, to 8 bits.",
     input_docs=_MIN_MAX_DOCS,

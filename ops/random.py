@@ -190,6 +190,7 @@ def _declare_sample(name: str, draw: Draw, inputs: tuple[str, ...], doc: str, do
         aliases=(f"sample_{name}",),
         inputs=inputs,
         params=(Shape("shape", (), doc="Shape of what is drawn for each parameter."), _FLOAT_DTYPE),
+        gradient=zero_gradient,
         shape=_sample_shape,
         infer_inputs=rules.unify_inputs,
         dtype=_sample_dtype,

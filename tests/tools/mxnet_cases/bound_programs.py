@@ -101,6 +101,15 @@ r = nd.zeros('(2, 3)'), nd.ones(shape='(2,)', dtype='int32'), sym.zeros(shape='(
 ---
 nd.zeros('(2, 3')
 ---
+r = train(sym.contrib.quantize(var('x'), var('y'), var('z')), {'x': [1, 2], 'y': [0], 'z': [3]}), train(sym.contrib.quantize_v2(var('x')), {'x': [1, 2]})
+---
+r = [train(f(var('x'), var('y'), var('z')), {'x': nd.array([1, 2], dtype=t), 'y': [0], 'z': [3]})[1]
+     for f, t in ((sym.contrib.dequantize, 'int8'), (sym.contrib.requantize, 'int32'))]
+---
+r = [train(f(*[var(n) for n in names]), {n: [1] for n in names})[1] for f, names in (
+    (sym.sample_uniform, 'ab'), (sym.sample_normal, 'ab'), (sym.sample_gamma, 'ab'), (sym.sample_exponential, 'a'), (sym.sample_poisson, 'a'),
+    (sym.sample_generalized_negative_binomial, 'ab'))]
+---
 x, l = values(3, 4), nd.array([1, 3, 2, 2], dtype='int32')
 s = sym.SequenceMask(data=var('x'), sequence_length=var('l'), use_sequence_length=True, value=-2.3)
 want = x.asnumpy()
