@@ -86,7 +86,14 @@ REFERENCE = pathlib.Path(__file__).parents[2] / "docs" / "data" / "mxnet-1.9.1-o
 MXNET = {name: record for record in coverage.reference(REFERENCE) for name in record["names"]}
 
 # Parameters that MXNet takes but does not list.
-ADDED = {"_linspace": {"num", "endpoint"}, "_set_value": {"shape"}}
+ADDED = {
+    "_linspace": {"num", "endpoint"},
+    "_set_value": {"shape"},
+    "_linalg_potrf": {"lower"},
+    "_linalg_potri": {"lower"},
+    "_backward_linalg_potrf": {"lower"},
+    "_backward_linalg_potri": {"lower"},
+}
 # Defaults that MXNet writes as a code of its own: -1 is "no dtype".
 CODED = {("_zeros_without_dtype", "dtype")}
 

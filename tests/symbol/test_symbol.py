@@ -89,13 +89,20 @@ def test_numbers_of_numpy_in_attributes():
             super().__init__()
             seen.append((sizes, rate))
 
+        def create_operator(self, ctx, shapes, dtypes):
+            return Same()
+
+    class Same(mx.operator.CustomOp):
+        def forward(self, is_train, req, in_data, out_data, aux):
+            self.assign(out_data[0], req[0], in_data[0])
+
     x = s.var("x", shape=(np.int64(0), np.int32(3)), lr_mult=np.float32(0.1), __sizes__=[np.int64(4)])
     assert x.list_attr() == {"__shape__": "(0, 3)", "__lr_mult__": "0.1", "lr_mult": "0.1", "__sizes__": "[4]"}
     assert (x * 2).infer_shape_partial()[1] == [(0, 3)]
     y = s.FullyConnected(x, num_hidden=np.int64(2), __sizes__=(np.int64(4),), name="fc")
     assert y.attr("num_hidden") == "2" and y.attr("__sizes__") == "(4,)"
     s.Custom(x, op_type="numpy_numbers_probe", sizes=(np.int64(2), np.float32(0.5)), rate=np.float64(0.5))
-    mx.nd.Custom(mx.nd.zeros(2), op_type="numpy_numbers_probe", sizes=[np.int64(2)], rate=np.float32(0.5))
+    mx.nd.Custom(mx.nd.zeros(2), op_type="numpy_numbers_probe", sizes=[np.int64(2)], rate=np.float32(0.5)).wait_to_read()
     assert seen[0] == ("(2, 0.5)", "0.5") and seen[-1] == ("[2]", "0.5")
 
 
