@@ -10,7 +10,7 @@ import operator
 import threading
 from typing import Any
 
-__all__ = ["Context", "cpu", "cpu_pinned", "current_context", "gpu", "simulated"]
+__all__ = ["Context", "cpu", "cpu_pinned", "current_context", "gpu", "parse_context", "simulated"]
 
 
 class _Stack(threading.local):
@@ -208,6 +208,26 @@ def simulated(device_id: int = 0) -> Context:
     simulated(0)
     """
     return Context("simulated", device_id)
+
+
+def parse_context(text: str) -> Context:
+    """Return the context that a text such as ``"cpu(0)"`` or ``"gpu"`` names.
+
+    Raises
+    ------
+    ValueError
+        Where it names none.
+
+    Examples
+    --------
+    >>> parse_context("cpu(1)"), parse_context("cpu")
+    (cpu(1), cpu(0))
+    """
+    kind, _, number = text.strip().partition("(")
+    try:
+        return Context(kind.strip(), int(number.rstrip(")") or 0))
+    except ValueError:
+        raise ValueError(f"{text!r} names no device; expected for example 'cpu(0)'") from None
 
 
 def current_context() -> Context:

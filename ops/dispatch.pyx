@@ -22,7 +22,7 @@ from numpy import generic as np_generic
 
 from ..engine._engine import on_cores_changed
 from . import registry
-from .context import Context, current_context
+from .context import Context, current_context, parse_context
 from .errors import ArgumentTypeError, MXNetError, ShapeError
 
 cdef extern from "Python.h":
@@ -116,8 +116,8 @@ cdef class OpFunction:
         self.plans = {}
         if op._default_attrs is not None:
             # Untrained: the first use of an operator may come while training.
-            self.default_attrs = self.untrained(self.canonical_attrs(op.attrs()))
-            self.default_train_attrs = self.trained(self.default_attrs)
+            self.default_attrs = self.in_mode(self.canonical_attrs(op.attrs()), False)
+            self.default_train_attrs = self.in_mode(self.default_attrs, True)
 
     def __repr__(self):
         return f"<operator {self.name_}>"
@@ -162,16 +162,10 @@ cdef class OpFunction:
             return self.canonical.setdefault((attrs.cache_key, len(attrs.scalars)), attrs)
         return self.canonical_attrs(attrs)
 
-    cdef object trained(self, object attrs):
+    cdef object in_mode(self, object attrs, bint train):
         if not self.uses_train:
             return attrs
-        attrs = attrs.with_(train=True)
-        return self.canonical.setdefault(attrs.cache_key, attrs)
-
-    cdef object untrained(self, object attrs):
-        if not self.uses_train:
-            return attrs
-        attrs = attrs.with_(train=False)
+        attrs = attrs.with_(train=bool(train))
         return self.canonical.setdefault(attrs.cache_key, attrs)
 
     cdef void forget(self):
@@ -581,8 +575,8 @@ cdef object bind(OpFunction function, PyObject** args, Py_ssize_t n, tuple kwnam
     binding.attrs = function.shared_attrs(attrs)
     binding.train_attrs = binding.attrs
     if function.uses_train:
-        binding.train_attrs = function.trained(binding.attrs)
-        binding.attrs = function.untrained(binding.attrs)
+        binding.train_attrs = function.in_mode(binding.attrs, True)
+        binding.attrs = function.in_mode(binding.attrs, False)
     binding.n_scalars = 0
     binding.scalar_indices = []
     binding.scalar_defaults = []
@@ -609,23 +603,18 @@ cdef object device_of(object attrs):
     given = getattr(attrs, "ctx", None)
     device = _devices.get(given)
     if device is None:
-        device = parse_device(given) if given else current_context()
+        if isinstance(given, Context):
+            device = given
+        else:
+            try:
+                device = parse_context(str(given)) if given else current_context()
+            except ValueError as error:
+                raise ValueError(f"ctx={error}") from None
         if device.device_typeid == 2:
             raise MXNetError(f"{device} is not available: this build of weft has no CUDA kernels yet")
         if given:
             _devices[given] = device
     return device
-
-
-cdef object parse_device(object given):
-    if isinstance(given, Context):
-        return given
-    text = str(given)
-    kind, _, rest = text.partition("(")
-    try:
-        return Context(kind, int(rest.rstrip(")") or 0))
-    except ValueError:
-        raise ValueError(f"ctx: expected a context such as 'cpu(0)', got {given!r}") from None
 
 
 cdef object call_slowly(OpFunction function, PyObject** args, Py_ssize_t n, tuple kwnames):

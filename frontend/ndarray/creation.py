@@ -13,7 +13,7 @@ import numpy as np
 from ...engine._engine import wait_all
 from ...ops.array import NDArray, from_numpy_copy
 from ...ops.array import empty as _empty
-from ...ops.context import Context, current_context
+from ...ops.context import Context, current_context, parse_context
 from ...ops.dispatch import function, invoke
 from ...ops.errors import ArgumentTypeError, ArgumentValueError
 from ...ops.functions import F
@@ -63,11 +63,10 @@ def as_context(ctx: Any, argument: str = "ctx") -> Context:
     if ctx is None:
         return current_context()
     if isinstance(ctx, str):
-        kind, _, number = ctx.partition("(")
         try:
-            ctx = Context(kind, int(number.rstrip(")") or 0))
-        except ValueError:
-            raise ArgumentValueError(f"{argument}={ctx!r} names no device; expected for example 'cpu(0)'") from None
+            ctx = parse_context(ctx)
+        except ValueError as error:
+            raise ArgumentValueError(f"{argument}={error}") from None
     if not isinstance(ctx, Context):
         raise ArgumentTypeError(f"{argument}={ctx!r} is not a Context; expected for example mx.cpu()")
     return ctx

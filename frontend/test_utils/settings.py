@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ...ops.context import parse_context
 from ..context import Context, current_context, num_gpus
 
 __all__ = [
@@ -39,10 +40,7 @@ def default_context() -> Context:
     if _chosen:
         return _chosen[-1]
     named = os.environ.get("MXNET_TEST_DEFAULT_CTX")
-    if not named:
-        return current_context()
-    kind, _, number = named.rstrip(")").partition("(")
-    return Context(kind.strip(), int(number or 0))
+    return parse_context(named) if named else current_context()
 
 
 def set_default_context(ctx: Context) -> None:
