@@ -6,7 +6,17 @@ import math
 
 import numpy as np
 
-from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, put
+from .nn_common import (
+    backward_call,
+    backward_wanted,
+    check_named_shape,
+    choose_wanted,
+    compute_dtype,
+    float_dtypes,
+    native,
+    put,
+    wanted_outputs,
+)
 from .registry import Bool, Enum, Int, Shape, operator
 
 _DOCS = {
@@ -29,6 +39,14 @@ def _need_images(name, shape):
 
 def _two(attrs, dtypes):
     return float_dtypes(attrs, dtypes) * 2
+
+
+# Images are often data, whose gradient nobody wants.
+_WANTED = Int("wanted", 3, low=1, high=3, doc="Bit i: whether the gradient of input i is an output.")
+
+
+def _wanted_dtypes(attrs, dtypes):
+    return float_dtypes(attrs, dtypes) * wanted_outputs(attrs)
 
 
 def _cost(attrs, ins, outs):
@@ -103,6 +121,7 @@ operator(
     dtype=float_dtypes,
     gradient=lambda ctx, grad: [backward_call("_backward_GridGenerator", [grad, ctx.inputs[0]], ctx.attrs)],
     saves="i",
+    cpu=(native("grid_generator", "spatial"),),
     numpy=_grid_forward,
     cost=_cost,
     doc="""Make a sampling grid for BilinearSampler from affine transformations (batch, 6) or from displacements in pixels
@@ -119,6 +138,7 @@ operator(
     params=_GRID,
     shape=lambda attrs, shapes: [shapes[1]],
     dtype=float_dtypes,
+    cpu=(native("backward_grid_generator", "spatial"),),
     numpy=_grid_backward,
     cost=_cost,
     doc="""Gradient of GridGenerator.""",
@@ -179,7 +199,7 @@ def sample_gradients(grad: np.ndarray, data: np.ndarray, grid: np.ndarray) -> tu
 
 
 def _sampler_backward(attrs, ins, outs):
-    for out, value in zip(outs, sample_gradients(*_wide(*ins))):
+    for out, value in zip(outs, choose_wanted(attrs, sample_gradients(*_wide(*ins)))):
         put(out, value)
 
 
@@ -189,8 +209,9 @@ operator(
     params=_SAMPLER,
     shape=_sampler_shape,
     dtype=float_dtypes,
-    gradient=lambda ctx, grad: list(backward_call("_backward_BilinearSampler", [grad, *ctx.inputs], ctx.attrs)),
+    gradient=lambda ctx, grad: backward_wanted(ctx, "_backward_BilinearSampler", [grad, *ctx.inputs]),
     saves="i",
+    cpu=(native("bilinear_sampler", "spatial"),),
     numpy=lambda attrs, ins, outs: put(outs[0], sample(*_wide(*ins))),
     cost=_cost,
     doc="""Read images at the places of a grid by bilinear interpolation; outside of the image there are zeros.""",
@@ -204,10 +225,11 @@ operator(
 operator(
     "_backward_BilinearSampler",
     inputs=("out_grad", "data", "grid"),
-    params=_SAMPLER,
-    shape=lambda attrs, shapes: [shapes[1], shapes[2]],
-    dtype=_two,
-    num_outputs=2,
+    params=(*_SAMPLER, _WANTED),
+    shape=lambda attrs, shapes: choose_wanted(attrs, shapes[1:]),
+    dtype=_wanted_dtypes,
+    num_outputs=wanted_outputs,
+    cpu=(native("backward_bilinear_sampler", "spatial"),),
     numpy=_sampler_backward,
     cost=_cost,
     doc="""Gradients of BilinearSampler in data and grid.""",
@@ -239,8 +261,8 @@ def _transformer_forward(attrs, ins, outs):
 def _transformer_backward(attrs, ins, outs):
     grad, data, loc = _wide(*ins)
     d_data, d_grid = sample_gradients(grad, data, _affine(loc, attrs.target_shape))
-    put(outs[0], d_data)
-    put(outs[1], _affine_gradient(d_grid))
+    for out, value in zip(outs, choose_wanted(attrs, [d_data, _affine_gradient(d_grid)])):
+        put(out, value)
 
 
 operator(
@@ -253,8 +275,9 @@ operator(
         (shapes[0][0], 6) if shapes[1] is None and shapes[0] is not None else shapes[1],
     ],
     dtype=float_dtypes,
-    gradient=lambda ctx, grad: list(backward_call("_backward_SpatialTransformer", [grad, *ctx.inputs], ctx.attrs)),
+    gradient=lambda ctx, grad: backward_wanted(ctx, "_backward_SpatialTransformer", [grad, *ctx.inputs]),
     saves="i",
+    cpu=(native("spatial_transformer", "spatial"),),
     numpy=_transformer_forward,
     cost=_cost,
     doc="""Move, turn and scale images by affine transformations: GridGenerator followed by BilinearSampler.""",
@@ -263,10 +286,11 @@ operator(
 operator(
     "_backward_SpatialTransformer",
     inputs=("out_grad", "data", "loc"),
-    params=_TRANSFORMER,
-    shape=lambda attrs, shapes: [shapes[1], shapes[2]],
-    dtype=_two,
-    num_outputs=2,
+    params=(*_TRANSFORMER, _WANTED),
+    shape=lambda attrs, shapes: choose_wanted(attrs, shapes[1:]),
+    dtype=_wanted_dtypes,
+    num_outputs=wanted_outputs,
+    cpu=(native("backward_spatial_transformer", "spatial"),),
     numpy=_transformer_backward,
     cost=_cost,
     doc="""Gradients of SpatialTransformer in data and loc.""",
