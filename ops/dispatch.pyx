@@ -91,7 +91,7 @@ cdef class OpFunction:
     cdef object doc_
     cdef dict __dict__
     cdef int n_inputs              # -1: variadic or depends on the attributes
-    cdef bint uses_train, random, has_dynamic, tuple_dynamic, differentiable
+    cdef bint uses_train, random, has_dynamic, tuple_dynamic, differentiable, resolves
     cdef object default_attrs, default_train_attrs
     cdef dict bindings, canonical, plans
     cdef Slot slots[kSlots]
@@ -109,6 +109,7 @@ cdef class OpFunction:
             not isinstance(op.param_by_name[name], registry.Float) for name in op.dynamic_params
         )
         self.differentiable = op.gradient is not None
+        self.resolves = op.resolve is not None
         self.save_inputs = "i" in op.saves
         self.save_outputs = "o" in op.saves
         self.bindings = {}
@@ -246,7 +247,11 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
     if in_task():
         for i in range(n):
             holds((<NDArray>inputs[i]).buffer, False)
-    plan = function.plan_for(inputs, n, attrs, ctx)
+    if function.resolves:
+        resolved = function.shared_attrs(function.op.resolve(attrs, [<NDArray>inputs[i] for i in range(n)]))
+        plan = function.plan_for(inputs, n, resolved, ctx)
+    else:
+        plan = function.plan_for(inputs, n, attrs, ctx)
     if out is not None:
         return run_into(function, plan, inputs, n, attrs, ctx, scalars, n_scalars, out)
     cdef object heap = None

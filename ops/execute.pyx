@@ -54,6 +54,8 @@ def execute(op, list inputs not None, attrs, context=None):
         context = (<NDArray>inputs[0]).ctx_
     elif context is None:
         context = current_context()
+    if op.resolve is not None:
+        attrs = op.resolve(attrs, inputs)
     plan = plan_of(op, attrs, [(<NDArray>item).spec for item in inputs])
     outputs = [new_array(<Spec>spec, context) for spec in plan.out_specs]
     refs = bytearray((n + plan.n_outputs + 1) * sizeof(ArrayRef))

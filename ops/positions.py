@@ -10,7 +10,8 @@ import numpy as np
 
 from . import rules
 from .functions import F
-from .registry import Dtype, Floats, Int, Shape, leave_out, operator, zero_gradient
+from .partial import merge
+from .registry import Dtype, Floats, Int, Shape, operator, zero_gradient
 from .rules import normalize_axis
 
 Arrays = Sequence[np.ndarray]
@@ -199,7 +200,90 @@ operator(
     doc="""Gradient of cumsum: running sums from the other end.""",
 )
 
-leave_out(
-    ("_contrib_boolean_mask", "_npi_boolean_mask"),
-    "the size of the result depends on the values: nd.contrib.boolean_mask is a function that waits for the mask and takes",
+# ---- masks -------------------------------------------------------------------------------------------------------------
+
+
+class _Count(Int):
+    """How many entries a mask lets through: nobody gives it, the mask's values do."""
+
+    hidden = True
+
+
+def _masked_axis(attrs: Any, shapes: Shapes) -> int:
+    data, mask = shapes
+    axis = normalize_axis(attrs.axis, len(data))
+    if len(mask) != 1 or mask[0] != data[axis]:
+        raise ValueError(f"index has shape {mask}, expected {(data[axis],)} like axis {axis} of data")
+    return axis
+
+
+def _count(attrs: Any, inputs: Sequence[Any]) -> Any:
+    return attrs.with_(count=int(np.count_nonzero(inputs[1].asnumpy())))
+
+
+def _mask_shape(attrs: Any, shapes: Shapes) -> list:
+    axis = _masked_axis(attrs, shapes)
+    if attrs.count is None:
+        raise ValueError("the size of the result depends on the values of index")
+    return [(*shapes[0][:axis], attrs.count, *shapes[0][axis + 1 :])]
+
+
+def _mask_partial(op: Any, attrs: Any, ins: Any, outs: Any) -> Any:
+    """All extents but the one that the mask decides on."""
+    data, mask = ins
+    if data is None:
+        return ins, outs
+    axis = normalize_axis(attrs.axis, len(data))
+    mask = merge(mask, (data[axis],), "index")
+    assert mask is not None
+    data = (*data[:axis], mask[0], *data[axis + 1 :])
+    return [data, mask], [merge(outs[0], (*data[:axis], 0, *data[axis + 1 :]), "output")]
+
+
+def _mask(attrs: Any, ins: Arrays, outs: Arrays) -> None:
+    np.compress(ins[1] != 0, ins[0], axis=attrs.axis, out=outs[0])
+
+
+def _backward_mask(attrs: Any, ins: Arrays, outs: Arrays) -> None:
+    grad, _, mask = ins
+    outs[0][...] = 0
+    np.moveaxis(outs[0], attrs.axis, 0)[mask != 0] = np.moveaxis(grad, attrs.axis, 0)
+
+
+_MASK_AXIS = Int("axis", 0, doc="Axis to choose along.")
+
+operator(
+    "_contrib_boolean_mask",
+    aliases=("_npi_boolean_mask",),
+    inputs=("data", "index"),
+    params=(_MASK_AXIS, _Count("count", None)),
+    shape=_mask_shape,
+    infer_partial=_mask_partial,
+    resolve=_count,
+    dtype=rules.first_dtype,
+    gradient=lambda ctx, grad: [F._backward_contrib_boolean_mask(grad, *ctx.inputs, axis=ctx.attrs.axis), None],
+    saves="i",
+    numpy=_mask,
+    input_docs={"index": "The mask, one entry for each entry of ``data`` along ``axis``."},
+    doc="""Return the entries along an axis whose mask is not zero.
+
+    The size of the result depends on the mask, so that a call waits for its values, and graphs with it run node by node.""",
+    examples="""
+    >>> import weft as mx
+    >>> mx.nd.contrib.boolean_mask(mx.nd.array([[1, 2], [3, 4], [5, 6]]), mx.nd.array([0, 1, 1])).asnumpy().tolist()
+    [[3.0, 4.0], [5.0, 6.0]]
+    """,
+)
+operator(
+    "_backward_contrib_boolean_mask",
+    inputs=("out_grad", "data", "index"),
+    params=(_MASK_AXIS,),
+    shape=lambda attrs, shapes: [shapes[1]],
+    dtype=rules.first_dtype,
+    gradient=lambda ctx, grad: [F._contrib_boolean_mask(grad, ctx.inputs[2], axis=ctx.attrs.axis), None, None],
+    saves="i",
+    unread=(1,),
+    numpy=_backward_mask,
+    input_docs={"index": "The mask of the forward call."},
+    doc="""Gradient of boolean_mask: zeros where the mask is zero.""",
 )

@@ -172,6 +172,7 @@ class Operator:
         "param_by_name",
         "params",
         "random",
+        "resolve",
         "saves",
         "shape",
         "unread",
@@ -459,6 +460,7 @@ def operator(
     shape: Callable[..., Any] = rules.same_shape,
     infer_inputs: Callable[..., Any] | None = None,
     infer_partial: partial.Rule | None = None,
+    resolve: Callable[..., Any] | None = None,
     dtype: Callable[..., Any] = rules.same_dtype,
     infer_dtypes: Callable[..., Any] | None = None,
     num_outputs: int | Callable[[Attrs], int] = 1,
@@ -504,6 +506,9 @@ def operator(
         ``(attrs, shapes or dtypes with None) -> list`` with unknown inputs filled in where possible.
     infer_partial : callable, optional
         Rule for partly known shapes in both directions (see ``ops/partial.py``); without one it follows from ``shape``.
+    resolve : callable, optional
+        ``(attrs, inputs) -> attrs`` for operators whose shapes depend on values: it waits for the arrays ``inputs`` and
+        puts what decides into a hidden parameter, before the shape rule is asked.
     num_outputs, visible_outputs : int or callable
         Number of outputs and of those a caller sees.
     output_names : sequence of str or callable, optional
@@ -566,6 +571,7 @@ def operator(
     op.shape = shape
     op.infer_inputs = infer_inputs
     op.infer_partial = infer_partial or partial.COMPANIONS.get(shape, partial.forward)
+    op.resolve = resolve
     op.dtype = dtype
     op.infer_dtypes = infer_dtypes
     op.num_outputs = num_outputs

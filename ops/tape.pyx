@@ -34,13 +34,15 @@ cdef class GradientContext:
 cdef object _add = None
 cdef object _copy = None
 cdef object _copyto = None
+cdef object _like = None
 
 
 cdef int load_functions() except -1:
-    global _add, _copy, _copyto, _zeros, _ones
+    global _add, _copy, _copyto, _like
     _add = function("elemwise_add")
     _copy = function("_copy")
     _copyto = function("_copyto")
+    _like = function("_identity_with_attr_like_rhs")
     return 0
 
 
@@ -124,8 +126,13 @@ cdef int store(TapeNode node, list slots) except -1:
     """Put a variable's gradient where it asked for it."""
     gradient = slots[0]
     slots[0] = None
-    if gradient is None or node.grad is None or node.grad_req == "null":
+    if node.grad is None or node.grad_req == "null":
         return 0
+    if gradient is None:
+        # Used, but nothing flows back, as through floor: what an earlier pass left must not stay.
+        if node.grad_req == "add":
+            return 0
+        gradient = fill("_zeros", node.grad.spec, node.grad.ctx_)
     node.fresh = True
     if node.grad_req == "add":
         _add(node.grad, gradient, out=node.grad)
@@ -227,6 +234,8 @@ def run_backward(list heads, head_grads, bint retain_graph, bint train_mode, bin
                     accumulate(pending, <TapeNode>(<tuple>parent)[0], (<tuple>parent)[1], gradient)
             gradient = None
             gradients = None
+        if results is not None:
+            complete(results, variables, create_graph)
     finally:
         set_recording(was_recording)
         set_training(was_training)
@@ -234,12 +243,21 @@ def run_backward(list heads, head_grads, bint retain_graph, bint train_mode, bin
         for node in order:
             if node.out_specs is not None:
                 clear_node(node)
-    if results is not None:
-        for i in range(len(results)):
-            if results[i] is None:
-                variable = <NDArray>variables[i]
-                results[i] = fill("_zeros", variable.spec, variable.ctx_)
     return results
+
+
+cdef int complete(list results, variables, bint create_graph) except -1:
+    """Zeros for the variables that nothing reached; with `create_graph`, constants get a place in the graph."""
+    cdef Py_ssize_t i
+    cdef NDArray variable
+    for i in range(len(results)):
+        variable = <NDArray>variables[i]
+        if results[i] is None:
+            results[i] = fill("_zeros", variable.spec, variable.ctx_)
+        if create_graph and (<NDArray>results[i]).node is None:
+            # The slope of a straight line has a derivative too, and that is zero, however often one asks.
+            results[i] = _like(results[i], variable)
+    return 0
 
 
 def number_of(TapeNode node):

@@ -37,6 +37,8 @@ class Compiled:
         Variables that bring in the gradients of heads.
     program : Program or None
         None where the graph is interpreted, for the reason in ``interpreted``.
+    taped : bool
+        There is no gradient graph, because shapes are known only when the graph runs: gradients come from the tape.
     memory : MemoryPlan or None
         Where intermediate results lie.
     """
@@ -50,6 +52,7 @@ class Compiled:
         self.program: Program | None = None
         self.memory: MemoryPlan | None = None
         self.interpreted = ""
+        self.taped = False
 
 
 def build(
@@ -88,7 +91,10 @@ def build(
             moded = infer(moded, shapes, dtypes, partial=True, exact=True)
             moded.disposable = True
         graph = moded
-        if wrt:
+        taped = bool(wrt) and any(None in (node.specs or (None,)) for node in graph.nodes)
+        if taped:
+            add = ()
+        elif wrt:
             graph = add_gradient(graph, list(wrt))
             graph.disposable = True
         if optimized:
@@ -97,6 +103,7 @@ def build(
         graph, heads, added = separate_outputs(graph, set(add))
         made = Compiled(by_phase(graph), heads, added)
         made.graph.disposable = False
+        made.taped = taped
         made.interpreted = why_interpreted(made.graph, context) if optimized else "a monitor looks at every node"
         if not made.interpreted:
             compile_in(made)

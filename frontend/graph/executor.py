@@ -15,7 +15,7 @@ from .compiled import Compiled, build
 from .gradient import head_gradient_names
 from .ir import Node
 from .program import BACKWARD_HALF, BOTH_HALVES, FORWARD_HALF, Arena, output_array
-from .stepwise import Stepwise
+from .stepwise import Stepwise, Taped
 
 __all__ = ["Executor", "bind", "simple_bind"]
 
@@ -248,7 +248,7 @@ class Executor:
         if not self._gradients:
             return
         before = self._forward_of
-        if isinstance(before, Stepwise) and before.compiled.gradients:
+        if isinstance(before, Stepwise) and (before.compiled.gradients or before.compiled.taped):
             self._step_backward(before, out_grads)
             return
         continues = isinstance(before, tuple) and before[0][1]
@@ -300,8 +300,9 @@ class Executor:
 
     def _head_grads(self, compiled: Compiled, out_grads: Any) -> dict[str, NDArray]:
         """Check what the caller gave as gradients of the heads; return those that matter by variable."""
+        wanted = self._needed_heads() if compiled.taped else compiled.head_grads
         given = self._listed(out_grads)
-        if not given and not compiled.head_grads:
+        if not given and not wanted:
             return {}
         names = self._output_names()
         if given and len(given) < len(names):
@@ -311,7 +312,7 @@ class Executor:
             gradient = given[i] if i < len(given) else None
             if gradient is not None and not isinstance(gradient, NDArray):
                 raise TypeError(f"out_grads: the gradient of output {names[i]!r} is {type(gradient).__name__}, expected NDArray")
-            if variable not in compiled.head_grads:
+            if variable not in wanted:
                 continue
             head = self.outputs[i]
             if gradient is None:
@@ -325,6 +326,15 @@ class Executor:
                 gradient = gradient.as_in_context(head.ctx)
             found[variable] = gradient if gradient.dtype == head.dtype else gradient.astype(head.dtype)
         return found
+
+    def _needed_heads(self) -> list[str]:
+        """Return the variables for gradients of heads that a backward run over the tape reads."""
+        steps = self._forward_of
+        return [
+            name
+            for name, (node, _), head in zip(self._head_gradient_names, self._bound.graph.outputs, steps.heads)
+            if head._tape_node is not None and not (node.op is not None and node.op.is_loss(node.attrs))
+        ]
 
     def _listed(self, out_grads: Any) -> list[Any]:
         if out_grads is None:
@@ -347,7 +357,8 @@ class Executor:
         gradient_of = {place: name for name, place in compiled.gradients.items()}
         values = dict(self._variables)
         values.update({variable: self._gradients[gradient_of[place]] for place, variable in compiled.added.items()})
-        steps = Stepwise(compiled, values, self._ctx, self._monitor, self._monitor_all)
+        arguments = (compiled, values, self._ctx, self._monitor, self._monitor_all)
+        steps = Taped(*arguments, self._gradients, self._requests) if compiled.taped else Stepwise(*arguments)
         for i, result in enumerate(steps.forward()):
             output = self.outputs[i]
             if output is not None and output.spec is result.spec:
@@ -359,6 +370,10 @@ class Executor:
         return steps
 
     def _step_backward(self, steps: Stepwise, out_grads: Any) -> None:
+        if isinstance(steps, Taped):
+            found = self._head_grads(steps.compiled, out_grads)
+            steps.differentiate([found.get(name) for name in self._head_gradient_names])
+            return
         for name, gradient in steps.backward(self._head_grads(steps.compiled, out_grads)).items():
             gradient.copyto(self._gradients[name])
 

@@ -426,6 +426,8 @@ cdef int complete(Graph result, dict shapes, Solver of_dtypes) except -1:
             if node.name in shapes:
                 node.specs = (get_spec(<tuple>shapes[node.name], dtypes[0]),)
             continue
+        if node.op.resolve is not None:
+            continue  # its values decide
         ins = []
         for item in node.inputs:
             source = <Node>(<tuple>item)[0]

@@ -16,7 +16,7 @@ from ._namespace import attach
 from .creation import array, zeros
 from .random import uniform
 
-__all__ = ["boolean_mask", "cond", "foreach", "isfinite", "isinf", "isnan", "rand_zipfian", "uniform", "while_loop"]
+__all__ = ["cond", "foreach", "isfinite", "isinf", "isnan", "rand_zipfian", "uniform", "while_loop"]
 
 
 def _flatten(value: Any, what: str) -> tuple[list[NDArray], Any]:
@@ -170,38 +170,6 @@ def cond(pred: Any, then_func: Callable[[], Any], else_func: Callable[[], Any]) 
     result = then_func() if _as_bool(pred) else else_func()
     _flatten(result, "the output of cond's functions")
     return result
-
-
-def boolean_mask(data: NDArray, index: NDArray, axis: int = 0, out: NDArray | None = None, name: str | None = None) -> NDArray:
-    """Return the entries along an axis whose mask is not zero.
-
-    The size of the result depends on the mask, so that this waits for its values.
-
-    Parameters
-    ----------
-    data : NDArray
-        The array to choose from.
-    index : NDArray
-        The mask, one entry for each entry of ``data`` along ``axis``.
-    axis : int
-        Axis to choose along.
-    out : NDArray, optional
-        Where to write the result.
-    name : str, optional
-        Name of the node in a symbolic graph; unused here.
-
-    Examples
-    --------
-    >>> import weft as mx
-    >>> mx.nd.contrib.boolean_mask(mx.nd.array([[1, 2], [3, 4], [5, 6]]), mx.nd.array([0, 1, 1])).asnumpy().tolist()
-    [[3.0, 4.0], [5.0, 6.0]]
-    """
-    if not -data.ndim <= axis < data.ndim:
-        raise ValueError(f"axis={axis} is out of bounds for an array of {data.ndim} dimensions")
-    if index.shape != (data.shape[axis],):
-        raise ValueError(f"index has shape {index.shape}, expected {(data.shape[axis],)} like axis {axis} of data")
-    chosen = np.flatnonzero(index.asnumpy())
-    return F.take(data, array(chosen, ctx=data.ctx, dtype="int64"), axis=axis, out=out)
 
 
 def isfinite(data: NDArray) -> NDArray:

@@ -325,7 +325,15 @@ def linspace(
     return invoke("_linspace", (), _params(ctx, dtype, start=start, stop=stop, num=num, endpoint=endpoint))
 
 
-def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: DType = None, out: NDArray | None = None) -> NDArray:
+def eye(
+    N: int,
+    M: int = 0,
+    k: int = 0,
+    ctx: Context | None = None,
+    dtype: DType = None,
+    out: NDArray | None = None,
+    name: str | None = None,
+) -> NDArray:
     """Return a matrix with ones on a diagonal and zeros elsewhere.
 
     Parameters
@@ -342,6 +350,8 @@ def eye(N: int, M: int = 0, k: int = 0, ctx: Context | None = None, dtype: DType
         The dtype; float32 by default.
     out : NDArray, optional
         Where to write the result.
+    name : str, optional
+        Name of the node in a symbolic graph; unused here.
 
     Examples
     --------

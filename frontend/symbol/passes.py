@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...ops.errors import MXNetError
+from ...ops.errors import MXNetError, warn_caller
 from ..graph.ir import Graph
 from ..ndarray._params_format import CODE_OF
 
@@ -20,12 +21,12 @@ __all__ = ["gradient", "optimize_for", "symbol_from"]
 PORTABLE: dict[str, dict[str, Any]] = {"simplify": {"constants": False}, "conv_bn": {}}
 
 
-def symbol_from(graph: Graph, entries: Sequence[Any]) -> Symbol:
+def symbol_from(source: Graph, entries: Sequence[Any]) -> Symbol:
     """Return a symbol of some entries of a graph, with nodes of its own."""
     from .symbol import Symbol
 
-    copy = Graph.from_entries(entries)
-    for node in copy.nodes:
+    graph = Graph.from_entries(entries)
+    for node in graph.nodes:
         node.specs = None
         node.context = None
         node.cached = False
@@ -37,7 +38,7 @@ def symbol_from(graph: Graph, entries: Sequence[Any]) -> Symbol:
         texts = node.op.format_attrs(node.attrs)
         user = {key: value for key, value in (node.annotations or {}).items() if key not in node.op.param_by_name}
         node.annotations = {**texts, **user} or None
-    return Symbol._of(copy.outputs)
+    return Symbol._of(graph.outputs)
 
 
 def gradient(symbol: Symbol, wrt: Sequence[str]) -> Symbol:
@@ -68,12 +69,17 @@ _AT_BIND = ("MKLDNN",)
 
 
 def _requested(backend: str) -> list[Callable[[Graph], Graph]]:
+    """Return the passes that a backend stands for; none, with a warning, where there is no such backend."""
     from ..graph.pipeline import PASSES
 
+    if backend in _AT_BIND:
+        return []
     names = list(PORTABLE) if backend == "weft" else [name.strip() for name in backend.split(",")]
     for name in names:
         if name not in PORTABLE:
-            raise MXNetError(f"optimize_for: there is no backend {name!r}; there are: {', '.join(['weft', *PORTABLE])}")
+            # Programs name a backend that may not be there, and run without it: MXNet logs an error and changes nothing.
+            warn_caller(f"optimize_for: there is no backend {name!r}, the symbol stays as it is (there are: {', '.join(['weft', *PORTABLE])})")
+            return []
     return [functools.partial(row.load(), **PORTABLE[row.name]) for row in PASSES if row.name in names]
 
 
@@ -95,13 +101,12 @@ def optimize_for(
         if given is not None and not isinstance(given, dict):
             raise TypeError(f"optimize_for: {what} must be a dict of str to NDArray, got {type(given).__name__}")
     if options:
-        raise MXNetError(f"optimize_for: backend {backend!r} takes no option {sorted(options)[0]!r}")
+        warn_caller(f"optimize_for: backend {backend!r} takes no options, {', '.join(sorted(options))} ignored")
     if any(stype != "default" for stype in (stype_dict or {}).values()):
         raise MXNetError(f"optimize_for: stype_dict={stype_dict}: sparse storage is not supported")
-    if backend in _AT_BIND:
-        same = Graph.from_entries(symbol._entries).copy()
-        return symbol_from(same, same.outputs)
     passes = _requested(backend)
+    if not passes:
+        return copy.deepcopy(symbol)
     arrays = {**(args or {}), **(aux or {})}
     known = set(symbol.list_inputs())
     shapes = {name: tuple(array.shape) for name, array in arrays.items() if name in known}

@@ -338,7 +338,7 @@ def test_gradient(name):
     check_gradient(function, [normal(*shape)])
 
 
-@pytest.mark.parametrize("name", [name for name in GRADIENTS if name not in ("boolean_mask",)])
+@pytest.mark.parametrize("name", GRADIENTS)
 def test_second_gradient(name):
     function, shape = GRADIENTS[name]
 

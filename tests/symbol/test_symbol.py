@@ -172,12 +172,19 @@ def test_optimize_for_names_passes():
     assert len(small.get_internals()) < len(net.get_internals())
     point = {"x": mx.nd.ones((2, 3))}
     np.testing.assert_array_equal(small.eval(**point)[0].asnumpy(), net.eval(**point)[0].asnumpy())
-    with pytest.raises(mx.MXNetError, match="no backend 'TensorRT'; there are: weft, simplify, conv_bn"):
-        net.optimize_for("TensorRT")
-    with pytest.raises(mx.MXNetError, match="takes no option 'speed'"):
-        net.optimize_for("simplify", speed=3)
     with pytest.raises(TypeError, match="args must be a dict"):
         net.optimize_for("simplify", args=[1])
+
+
+@pytest.mark.parametrize("backend", ["TensorRT", "", "simplify,none"])
+def test_optimize_for_a_backend_that_is_not_there_changes_nothing(backend):
+    net = s.identity(s.exp(s.var("x"))) * 2
+    with pytest.warns(UserWarning, match="there is no backend .* the symbol stays as it is .there are: weft, simplify, conv_bn"):
+        same = net.optimize_for(backend)
+    assert same is not net
+    assert same.tojson() == net.tojson()
+    with pytest.warns(UserWarning, match="takes no options, speed ignored"):
+        assert net.optimize_for("MKLDNN", speed=3).tojson() == net.tojson()
 
 
 def test_optimize_for_folds_batch_norm_and_its_arrays():
