@@ -9,7 +9,11 @@ from libcpp cimport bool as cbool
 
 from ..kernel cimport CKernel, Kernel, wrap_kernel
 
+import math
+
 from . import onednn
+from .sequence import TYPE_CODES
+from .widened import takes_halves
 
 cdef extern from "ops/cpu/rnn.hpp" namespace "weft" nogil:
     enum class CellKind(int):
@@ -21,55 +25,67 @@ cdef extern from "ops/cpu/rnn.hpp" namespace "weft" nogil:
     cppclass RecurrentShape:
         CellKind kind
         int64_t time, batch, features, size, layers, directions
-        cbool state_outputs, keep
+        cbool state_outputs, keep, lengths, clips
+        int length_type
+        float clip_min, clip_max
+        double dropped
 
     CKernel* make_recurrent(const RecurrentShape& shape)
     CKernel* make_backward_recurrent(const RecurrentShape& shape)
 
 
-cdef bint _fits(attrs, in_specs, out_specs, bint train):
-    """Whether the loops compute the case: no sequences of different lengths, no clipped cells, nothing random."""
-    for spec in (*in_specs, *out_specs):
-        if spec.dtype.char != "f" or spec.size == 0:
+cdef bint _fits(attrs, in_specs, out_specs, Py_ssize_t lengths):
+    """Whether the loops compute the case; `lengths` is the number of the input with the sequences' lengths, or -1."""
+    for i, spec in enumerate((*in_specs, *out_specs)):
+        if spec.size == 0 or (spec.dtype.char != "f" and i != lengths):
             return False
-    if attrs.use_sequence_length or (train and attrs.p > 0 and attrs.num_layers > 1):
+    if lengths >= 0 and in_specs[lengths].dtype.name not in TYPE_CODES:
         return False
-    if attrs.lstm_state_clip_min is not None or attrs.lstm_state_clip_max is not None:
-        return False
-    return onednn.available()
+    return attrs.p < 1 and onednn.available()
 
 
-cdef RecurrentShape _recurrent(attrs, data):
+cdef Py_ssize_t _lengths(attrs, Py_ssize_t data):
+    """The number of the input with the sequences' lengths, or -1; `data` that of the data."""
+    if not attrs.use_sequence_length:
+        return -1
+    return data + (4 if attrs.mode == "lstm" else 3)
+
+
+cdef RecurrentShape _recurrent(attrs, data, in_specs, Py_ssize_t lengths, bint keep):
     cdef RecurrentShape shape
     kinds = {"rnn_relu": <int>CellKind.kRelu, "rnn_tanh": <int>CellKind.kTanh, "lstm": <int>CellKind.kLstm, "gru": <int>CellKind.kGru}
     shape.kind = <CellKind><int>kinds[attrs.mode]
     shape.time, shape.batch, shape.features = data
     shape.size, shape.layers = attrs.state_size, attrs.num_layers
     shape.directions = 2 if attrs.bidirectional else 1
-    shape.state_outputs = attrs.state_outputs
+    shape.state_outputs, shape.keep = attrs.state_outputs, keep
+    shape.lengths = lengths >= 0
+    shape.length_type = TYPE_CODES[in_specs[lengths].dtype.name] if lengths >= 0 else 0
+    low, high = attrs.lstm_state_clip_min, attrs.lstm_state_clip_max
+    shape.clips = attrs.mode == "lstm" and (low is not None or high is not None)
+    shape.clip_min, shape.clip_max = -math.inf if low is None else low, math.inf if high is None else high
+    shape.dropped = attrs.p if keep else 0
     return shape
 
 
+@takes_halves
 def rnn(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``RNN``."""
-    cdef RecurrentShape shape
     cdef CKernel* kernel
-    if not _fits(attrs, in_specs, out_specs, attrs.train):
+    cdef Py_ssize_t lengths = _lengths(attrs, 0)
+    if not _fits(attrs, in_specs, out_specs, lengths):
         return None
-    shape = _recurrent(attrs, in_specs[0].shape)
-    shape.keep = attrs.train
-    kernel = make_recurrent(shape)
+    kernel = make_recurrent(_recurrent(attrs, in_specs[0].shape, in_specs, lengths, attrs.train))
     return None if kernel == NULL else wrap_kernel(kernel)
 
 
+@takes_halves
 def backward_rnn(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``_backward_RNN``."""
-    cdef RecurrentShape shape
     cdef CKernel* kernel
-    if not _fits(attrs, in_specs, out_specs, attrs.kept):
-        return None
     heads = 1 + ((2 if attrs.mode == "lstm" else 1) if attrs.state_outputs else 0)
-    shape = _recurrent(attrs, in_specs[heads].shape)
-    shape.keep = attrs.kept
-    kernel = make_backward_recurrent(shape)
+    cdef Py_ssize_t lengths = _lengths(attrs, heads)
+    if not _fits(attrs, in_specs, out_specs, lengths):
+        return None
+    kernel = make_backward_recurrent(_recurrent(attrs, in_specs[heads].shape, in_specs, lengths, attrs.kept))
     return None if kernel == NULL else wrap_kernel(kernel)

@@ -74,11 +74,13 @@ template <class Body> WEFT_INLINE void each_vector(int64_t n, const Body& body) 
          [rest](float* at, V value) { store_part<float>(at, value, rest); });
 }
 
-void lstm(int64_t n, float* gates, const float* cell_before, float* cell, float* out) {
+template <bool kClipped>
+WEFT_INLINE void lstm_cell(int64_t n, float* gates, const float* cell_before, ClipBounds clip, float* cell, float* out) {
   each_vector(n, [=](int64_t i, auto get, auto put) {
     V in = vsigmoid<float>(get(gates + i)), forget = vsigmoid<float>(get(gates + n + i));
     V fresh = vtanh<float>(get(gates + 2 * n + i)), open = vsigmoid<float>(get(gates + 3 * n + i));
     V state = forget * get(cell_before + i) + in * fresh;
+    if (kClipped) state = at_most<float>(at_least<float>(state, clip.low), clip.high);
     put(gates + i, in);
     put(gates + n + i, forget);
     put(gates + 2 * n + i, fresh);
@@ -86,6 +88,11 @@ void lstm(int64_t n, float* gates, const float* cell_before, float* cell, float*
     put(cell + i, state);
     put(out + i, open * vtanh<float>(state));
   });
+}
+
+void lstm(int64_t n, float* gates, const float* cell_before, const ClipBounds* clip, float* cell, float* out) {
+  if (clip) lstm_cell<true>(n, gates, cell_before, *clip, cell, out);
+  else lstm_cell<false>(n, gates, cell_before, {}, cell, out);
 }
 
 void gru(int64_t n, float* gates, const float* hidden, const float* before, float* extra, float* out) {
@@ -111,18 +118,26 @@ void simple(int64_t n, bool relu, float* gates, float* out) {
   });
 }
 
-void lstm_backward(int64_t n, const float* gates, const float* cell_before, const float* cell,
-                   const float* d_hidden, float* d_cell, float* d_gates) {
+template <bool kClipped>
+WEFT_INLINE void lstm_cell_backward(int64_t n, const float* gates, const float* cell_before, const float* cell,
+                                    ClipBounds clip, const float* d_hidden, float* d_cell, float* d_gates) {
   each_vector(n, [=](int64_t i, auto get, auto put) {
     V in = get(gates + i), forget = get(gates + n + i), fresh = get(gates + 2 * n + i), open = get(gates + 3 * n + i);
-    V squashed = vtanh<float>(get(cell + i)), slope = get(d_hidden + i);
+    V state = get(cell + i), squashed = vtanh<float>(state), slope = get(d_hidden + i);
     V total = get(d_cell + i) + slope * open * (1.0f - squashed * squashed);
+    if (kClipped) total = (state <= clip.low) | (state >= clip.high) ? V{} : total;
     put(d_gates + i, total * fresh * in * (1.0f - in));
     put(d_gates + n + i, total * get(cell_before + i) * forget * (1.0f - forget));
     put(d_gates + 2 * n + i, total * in * (1.0f - fresh * fresh));
     put(d_gates + 3 * n + i, slope * squashed * open * (1.0f - open));
     put(d_cell + i, total * forget);
   });
+}
+
+void lstm_backward(int64_t n, const float* gates, const float* cell_before, const float* cell, const ClipBounds* clip,
+                   const float* d_hidden, float* d_cell, float* d_gates) {
+  if (clip) lstm_cell_backward<true>(n, gates, cell_before, cell, *clip, d_hidden, d_cell, d_gates);
+  else lstm_cell_backward<false>(n, gates, cell_before, cell, {}, d_hidden, d_cell, d_gates);
 }
 
 void gru_backward(int64_t n, const float* gates, const float* extra, const float* before,

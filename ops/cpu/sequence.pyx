@@ -36,7 +36,7 @@ cdef dict KINDS = {
     "reverse": kSequenceReverse,
 }
 # MXNet's numbers of the dtypes, which the kernels share.
-cdef dict TYPE_CODES = {
+TYPE_CODES = {
     "float32": 0, "float64": 1, "float16": 2, "uint8": 3, "int32": 4, "int8": 5, "int64": 6, "bool": 7,
 }
 
