@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import rules
-from .cpu.optimizer import builder
+from .cpu.optimizer import builder, group_adagrad, lamb_builder, lamb_step_builder, lars_rates, reset
 from .registry import Bool, Float, Floats, Int, Param, Shape, operator
 
 Arrays = Sequence[np.ndarray]
@@ -278,7 +278,7 @@ def _declare(
     doc: str,
     *,
     mixed: bool = False,
-    native: str | None = None,
+    native: Callable[..., Any] | str | None = None,
     **more: Any,
 ) -> None:
     """Declare the operator that updates one weight."""
@@ -290,7 +290,7 @@ def _declare(
         dtype=_mixed_dtype if mixed else rules.float_dtype,
         inplace=((0, 0),),
         mutates=range(2, len(inputs)),
-        cpu=(builder(native, mixed=mixed),) if native else (),
+        cpu=(builder(native, mixed=mixed) if isinstance(native, str) else native,) if native else (),
         numpy=_single_kernel(formula, mixed),
         input_docs=_STATE_DOCS,
         doc=doc + (" Weight and gradient may be float16; the states are float32." if mixed else ""),
@@ -307,7 +307,7 @@ def _declare_multi(
     doc: str,
     *,
     mixed: bool = False,
-    native: str | None = None,
+    native: Callable[..., Any] | str | None = None,
     scaled: bool = False,
 ) -> None:
     """Declare the operator that updates many weights; ``scaled``: the last input is the gradients' factor."""
@@ -321,7 +321,7 @@ def _declare_multi(
         num_outputs=_count,
         inplace=lambda attrs: tuple((i * width, i) for i in range(_count(attrs))),
         mutates=lambda attrs: tuple(i * width + k for i in range(_count(attrs)) for k in range(2, width)),
-        cpu=(builder(native, mixed=mixed, lists=True),) if native else (),
+        cpu=(builder(native, mixed=mixed, lists=True) if isinstance(native, str) else native,) if native else (),
         numpy=_multi_kernel(formula, width, mixed, lists),
         input_docs={"data": "For each weight: weight, gradient, states" + (", master weight." if mixed else ".")},
         doc=doc,
@@ -352,7 +352,7 @@ def _declare_preloaded(name: str, formula: Formula, states: int, params: Sequenc
         num_outputs=_count,
         inplace=lambda attrs: tuple((i * width, i) for i in range(_count(attrs))),
         mutates=lambda attrs: tuple(i * width + k for i in range(_count(attrs)) for k in range(2, width)),
-        cpu=(builder(native, mixed=mixed, preloaded=True),),
+        cpu=(builder(native, mixed=mixed, arrays="lw"),),
         numpy=_preloaded_kernel(formula, width, mixed),
         input_docs={"data": "For each weight: weight, gradient, states; then learning rates and weight decays."},
         doc="""Update many weights by SGD, with learning rates and weight decays read from arrays.""",
@@ -447,6 +447,7 @@ _declare(
         _CLIP_WEIGHTS,
     ),
     "RMSProp with centred second moments and momentum, as Graves (2013) gives it.",
+    native="rmspropalex",
 )
 _declare(
     "ftml_update",
@@ -463,6 +464,7 @@ _declare(
         _number("clip_grad", -1.0, "Bound on the entries of the gradient; negative for none."),
     ),
     "Follow the moving leader, Zheng and Kwok (2017).",
+    native="ftml",
 )
 _declare(
     "ftrl_update",
@@ -477,6 +479,7 @@ _declare(
         _CLIP,
     ),
     "Follow the regularized leader, McMahan and others (2013).",
+    native="ftrl",
     aliases=("_sparse_ftrl_update",),
 )
 
@@ -494,6 +497,7 @@ _declare(
     ("history",),
     (_LR, _RESCALE, _CLIP, _epsilon(1e-5)),
     "AdaGrad with one accumulated square for each row of the weight.",
+    native=group_adagrad,
     shape=_history_shape,
 )
 
@@ -532,6 +536,7 @@ for _prefix, _mixed in (("", False), ("mp_", True)):
         dtype=lambda attrs, dtypes, rule=_mixed_dtype if _mixed else rules.float_dtype: rule(attrs, dtypes[:-1]),
         inplace=((0, 0),),
         mutates=range(2, len(_inputs) - 1),
+        cpu=(builder("adamw", mixed=_mixed, arrays="s"),),
         numpy=_adamw_kernel(_mixed),
         input_docs=_STATE_DOCS,
         doc="""AdamW, Loshchilov and Hutter (2019): Adam with weight decay apart from the gradient. The step is left
@@ -573,6 +578,7 @@ for _prefix, _mixed in (("", False), ("mp_", True)):
         _ADAMW_LISTS,
         "Update many weights by AdamW; the last input is the factor on the gradients.",
         mixed=_mixed,
+        native=builder("adamw", mixed=_mixed, given="L12eWNc", arrays="s"),
         scaled=True,
     )
     _declare_multi(
@@ -583,6 +589,7 @@ for _prefix, _mixed in (("", False), ("mp_", True)):
         _LAMB_LISTS,
         "Update many weights by LAMB, You and others (2020).",
         mixed=_mixed,
+        native=lamb_builder(_mixed),
     )
 
 
@@ -632,6 +639,7 @@ for _prefix, _mixed in (("", False), ("mp_", True)):
         ),
         dtype=(lambda attrs, dtypes: [_mixed_dtype(attrs, dtypes) and np.dtype("float32")]) if _mixed else rules.float_dtype,
         mutates=(2, 3),
+        cpu=(builder("lamb", mixed=_mixed, direction=True),),
         numpy=_lamb_phase1(_mixed),
         input_docs=_STATE_DOCS,
         doc="""First phase of LAMB, You and others (2020): update the means and return the direction of the step.""",
@@ -644,6 +652,7 @@ for _prefix, _mixed in (("", False), ("mp_", True)):
         dtype=rules.first_dtype,
         inplace=((0, 0),),
         mutates=(4,) if _mixed else (),
+        cpu=(lamb_step_builder(_mixed),),
         numpy=_lamb_phase2(_mixed),
         input_docs=_NORM_DOCS,
         doc="""Second phase of LAMB: take the step, with the learning rate times the ratio of the norms.""",
@@ -697,6 +706,7 @@ operator(
     ),
     dtype=rules.float_dtype,
     inplace=((0, 0),),
+    cpu=(lars_rates,),
     numpy=_multi_lars,
     input_docs={
         "lrs": "Learning rates, one for each weight.",
@@ -722,6 +732,7 @@ operator(
     dtype=lambda attrs, dtypes: [],
     num_outputs=0,
     mutates=lambda attrs: tuple(range(attrs.num_arrays)),
+    cpu=(reset,),
     numpy=_reset_arrays,
     input_docs={"data": "Arrays to fill with zeros."},
     doc="""Fill arrays with zeros in place.""",

@@ -17,6 +17,7 @@ SINGLE = [
     ("signum_update", 1, 0, {**MOMENTUM, "wd_lh": 0.1}),
     ("adam_update", 1, 1, COMMON),
     ("rmsprop_update", 0, 1, {**COMMON, "clip_weights": 0.5, "epsilon": 1e-3}),
+    ("ftrl_update", 1, 1, {**COMMON, "lamda1": 0.3}),
 ]
 SIZES = (7, 1000, 70001)
 clipping = pytest.mark.parametrize("clip", [{}, {"clip_gradient": 0.2}, {"clip_gradient": 0.0}])
@@ -32,6 +33,95 @@ def arrays(size, dtype, signed, positive=0):
 @clipping
 def test_native(name, signed, positive, values, size, dtype, rtol, clip):
     both_run(name, {**values, **clip}, arrays(size, dtype, 2 + signed, positive), rtol=rtol)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-4), ("float64", 1e-9), ("float16", 2e-2)])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("clip", [{}, {"clip_grad": 0.2}])
+def test_moving_leader(size, dtype, rtol, clip):
+    weight, grad, z = arrays(size, dtype, 3)
+    d, v = (array + 1 for array in arrays(size, dtype, 0, 2))
+    both_run("ftml_update", {**COMMON, "t": 3, **clip}, [weight, grad, d, v, z], rtol=rtol)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-4), ("float64", 1e-9), ("float16", 2e-2)])
+@pytest.mark.parametrize("size", SIZES)
+@clipping
+def test_centred_rmsprop(size, dtype, rtol, clip):
+    weight, grad, mean, delta = arrays(size, dtype, 4)
+    square = mean * mean + np.abs(delta) + 1
+    values = {**COMMON, "clip_weights": 0.5, "epsilon": 1e-3, **clip}
+    both_run("rmspropalex_update", values, [weight, grad, square, mean, delta], rtol=rtol)
+
+
+def adam_inputs(size, dtype, mixed):
+    states = "float32" if mixed else dtype
+    return arrays(size, dtype, 2) + arrays(size, states, 1, 1) + (arrays(size, states, 1) if mixed else [])
+
+
+# dtype of the weights, whether there is a master copy.
+KINDS = [("float32", False), ("float64", False), ("float16", True), ("float32", True)]
+kinds = pytest.mark.parametrize(("dtype", "mixed"), KINDS, ids=str)
+
+
+@kinds
+@pytest.mark.parametrize("size", SIZES)
+@clipping
+def test_adamw(size, dtype, mixed, clip):
+    inputs = [*adam_inputs(size, dtype, mixed), np.array([0.5], "float32")]
+    values = {"lr": 0.1, "wd": 0.03, "eta": 0.7, **clip}
+    both_run(f"_{'mp_' if mixed else ''}adamw_update", values, inputs, rtol=1e-3)
+
+
+@kinds
+@pytest.mark.parametrize("scale", [0.5, 0.0, np.inf, np.nan])
+def test_many_by_adamw(dtype, mixed, scale):
+    inputs = [array for size in (5, 40000, 3) for array in adam_inputs(size, dtype, mixed)]
+    values = {"lrs": (0.1, 0.2, 0.3), "wds": (0.01, 0.0, 0.1), "etas": (1.0, 0.5, 0.7), "num_weights": 3, "clip_gradient": 0.6}
+    both_run(f"_multi_{'mp_' if mixed else ''}adamw_update", values, [*inputs, np.array([scale], "float32")], rtol=1e-3)
+
+
+@kinds
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("corrected", [True, False])
+@clipping
+def test_phases_of_lamb(size, dtype, mixed, corrected, clip):
+    prefix = "mp_" if mixed else ""
+    inputs = adam_inputs(size, dtype, mixed)
+    values = {"t": 2, "wd": 0.1, "rescale_grad": 0.5, "bias_correction": corrected, **clip}
+    direction = both_run(f"{prefix}lamb_update_phase1", values, inputs, rtol=1e-3)
+    for norms in ((3.0, 2.0), (0.0, 2.0), (3.0, 0.0)):
+        rest = [np.array([norm], direction.dtype) for norm in norms]
+        for bounds in ({}, {"lower_bound": 4.0}, {"upper_bound": 1.0}):
+            both_run(f"{prefix}lamb_update_phase2", {"lr": 0.1, **bounds}, [inputs[0], direction, *rest, *inputs[4:]], rtol=1e-3)
+
+
+@kinds
+@pytest.mark.parametrize("corrected", [True, False])
+@pytest.mark.parametrize("bounds", [{}, {"lower_bound": 1e3}, {"upper_bound": 0.5}], ids=str)
+def test_many_by_lamb(dtype, mixed, corrected, bounds):
+    inputs = [array for size in (5, 40000, 3) for array in adam_inputs(size, dtype, mixed)]
+    values = {"learning_rates": (0.1, 0.2, 0.3), "wds": (0.01, 0.0, 0.1), "step_count": (1, 2, 3), "num_tensors": 3, **bounds}
+    values |= {"bias_correction": corrected, "rescale_grad": 0.5, "clip_gradient": 0.6}
+    both_run(f"_multi_{'mp_' if mixed else ''}lamb_update", values, inputs, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-4), ("float64", 1e-9)])
+@clipping
+def test_adagrad_of_rows(dtype, rtol, clip):
+    for shape, history in (((7, 5), (7, 1)), ((3000, 40), (3000,)), ((4,), (4,))):
+        inputs = [normal(*shape).astype(dtype), normal(*shape).astype(dtype), np.abs(normal(*history)).astype(dtype)]
+        both_run("_contrib_group_adagrad_update", {"lr": 0.1, "rescale_grad": 0.5, **clip}, inputs, rtol=rtol)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rates_of_lars(dtype):
+    inputs = [np.array(values, dtype) for values in ([0.1, 0.2, 0.3], [4, 0, 9], [1, 1, 0], [0.1, 0.1, 0.1])]
+    both_run("multi_lars", {"eta": 0.01, "eps": 1e-6, "rescale_grad": 0.5}, inputs, rtol=1e-5)
+
+
+def test_native_zeros():
+    both_run("reset_arrays", {}, [normal(3), normal(2, 4).astype("float16"), np.ones(5, "int64")])
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
