@@ -259,7 +259,7 @@ cdef int wait_var(CVar* var, bint write_side) except -1:
     cdef ErrorRecord* error = var.error.load()
     if error != NULL:
         error_retain(error)
-        forget_first_error(error)
+        forget_first_error()
         try:
             raise_record(error)
         finally:
@@ -281,7 +281,7 @@ def wait_all_quietly():
 
 
 def wait_all():
-    """Wait for everything pushed so far; raise the first failure since the last call that no other wait has raised, once.
+    """Wait for everything pushed so far; raise the first failure since any wait raised one, once.
 
     Raises
     ------

@@ -127,7 +127,7 @@ cdef extern from "engine/core/engine.hpp" namespace "weft" nogil:
     WaitRecord* begin_wait_all()
     cbool wait_for(WaitRecord* record, int milliseconds)
     void end_wait(WaitRecord* record)
-    void forget_first_error(ErrorRecord* record)
+    void forget_first_error()
     ErrorRecord* take_first_error()
     void enter_gil_wait()
     void leave_gil_wait()

@@ -9,16 +9,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
+
+from .scopes import CurrentOfThread, HasCurrent
 
 __all__ = ["AttrScope", "current"]
 
-_local = threading.local()
 
-
-class AttrScope:
+class AttrScope(metaclass=HasCurrent):
     """Attributes for the symbols that are made inside its ``with`` block; blocks nest, the inner one wins.
 
     Parameters
@@ -53,11 +52,14 @@ class AttrScope:
         outer = current()
         self._outer.append(outer)
         self._attr = {**outer._attr, **self._own}
-        _local.scope = self
+        AttrScope._current.value = self
         return self
 
     def __exit__(self, *error: Any) -> None:
-        _local.scope = self._outer.pop()
+        AttrScope._current.value = self._outer.pop()
+
+
+AttrScope._current = CurrentOfThread(AttrScope)
 
 
 def current() -> AttrScope:
@@ -66,7 +68,4 @@ def current() -> AttrScope:
     >>> current().get(None)
     {}
     """
-    scope = getattr(_local, "scope", None)
-    if scope is None:
-        scope = _local.scope = AttrScope()
-    return scope
+    return cast(AttrScope, AttrScope._current.value)

@@ -25,6 +25,7 @@ from .base import MXNetError
 
 __all__ = [
     "Function",
+    "NDArray",
     "backward",
     "get_symbol",
     "grad",
@@ -421,7 +422,7 @@ class Function:
             outputs = self.forward(*inputs)
         finally:
             set_recording(recording)
-        if not recording or not any(array._tape_node is not None for array in inputs):
+        if not recording or not any(array._in_graph for array in inputs):
             return outputs
         results = _as_list(outputs, "outputs of forward")
         # An output that is an input, or a variable, gets its place in the graph on a handle of its own.

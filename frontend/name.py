@@ -7,15 +7,14 @@
 
 from __future__ import annotations
 
-import threading
-from typing import Any
+from typing import Any, cast
+
+from .scopes import CurrentOfThread, HasCurrent
 
 __all__ = ["NameManager", "Prefix", "current"]
 
-_local = threading.local()
 
-
-class NameManager:
+class NameManager(metaclass=HasCurrent):
     """Counts the names it gives out, one counter for each kind of thing; a ``with`` block makes it the current one.
 
     >>> names = NameManager()
@@ -41,11 +40,14 @@ class NameManager:
 
     def __enter__(self) -> NameManager:
         self._outer.append(current())
-        _local.manager = self
+        NameManager._current.value = self
         return self
 
     def __exit__(self, *error: Any) -> None:
-        _local.manager = self._outer.pop()
+        NameManager._current.value = self._outer.pop()
+
+
+NameManager._current = CurrentOfThread(NameManager)
 
 
 class Prefix(NameManager):
@@ -74,7 +76,4 @@ def current() -> NameManager:
     >>> isinstance(current(), NameManager)
     True
     """
-    manager = getattr(_local, "manager", None)
-    if manager is None:
-        manager = _local.manager = NameManager()
-    return manager
+    return cast(NameManager, NameManager._current.value)

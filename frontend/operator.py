@@ -396,7 +396,7 @@ def Custom(*data: NDArray, op_type: str | None = None, name: str | None = None, 
     call.outputs = [output.detach() for output in outputs]
     detached = [array.detach() for array in inputs]
     call.run_forward(detached, call.outputs, [array.detach() for array in states], is_training())
-    if is_recording() and any(array._tape_node is not None for array in inputs):
+    if is_recording() and any(array._in_graph for array in inputs):
         new_function_node(call, [*inputs, *states], outputs)
     if out is not None:
         outputs = _copied_into(outputs, list(out) if isinstance(out, (list, tuple)) else [out], op_type)

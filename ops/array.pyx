@@ -248,6 +248,11 @@ cdef class NDArray:
         if self.buffer == NULL:
             self._become(new_array(get_spec((0,), as_dtype(None)), current_context()))
 
+    @property
+    def _blank(self):
+        """Whether this is what ``__new__`` alone makes: an object that has no value yet."""
+        return self.buffer == NULL
+
     def _become(self, NDArray other not None):
         """Take over the storage, shape, dtype and device of an array that nobody else will use."""
         self.buffer, other.buffer = other.buffer, self.buffer
@@ -427,6 +432,11 @@ cdef class NDArray:
     @property
     def _tape_node(self):
         return self.node
+
+    @property
+    def _in_graph(self):
+        """Whether gradients can flow on from here: nothing flows through what a finished backward pass has let go."""
+        return self.node is not None and not self.node.cleared
 
     @property
     def _tape_index(self):

@@ -13,7 +13,7 @@ from .array cimport NDArray, Spec, new_array, set_binary_dispatch
 from .invoke cimport ArrayRef, Call, kCallBusy, kCallFailed, poison_outputs, run_here
 from .modes cimport ThreadModes, thread_modes
 from .plans cimport Plan, plan_of
-from .recording cimport record, record_as
+from .recording cimport in_graph, record, record_as
 from .submission cimport choose_stream, overlaps, runs_inline, start_call, submit
 
 import threading
@@ -326,7 +326,7 @@ cdef object run_into(OpFunction function, Plan plan, PyObject** inputs, Py_ssize
             raise MXNetError(f"{function.op.name}: out is on {target.ctx_}, the inputs are on {ctx}")
         if in_task():
             holds(target.buffer, True)
-        if state.recording and target.node is not None and function.op.name != "_copyto":
+        if state.recording and in_graph(target) and function.op.name != "_copyto":
             raise MXNetError(
                 "Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd."
             )
@@ -391,7 +391,7 @@ def record_view(str name, NDArray source not None, dict kwargs, NDArray view not
     Nothing is recorded where ``source`` is not part of a graph.
     """
     cdef OpFunction found
-    if not thread_modes().recording or source.node is None:
+    if not thread_modes().recording or not in_graph(source):
         return view
     found = function(name)
     return record_as(found, found.canonical_attrs(found.op.attrs(kwargs)), found.save_inputs, found.save_outputs, source, view)

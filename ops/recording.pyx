@@ -18,7 +18,7 @@ cdef int record(object function, object op, bint save_inputs, bint save_outputs,
     cdef NDArray array
     cdef TapeNode node
     for i in range(n):
-        if (<NDArray>inputs[i]).node is not None:
+        if in_graph(<NDArray>inputs[i]):
             wanted = True
             break
     if not wanted:
@@ -35,7 +35,7 @@ cdef int record(object function, object op, bint save_inputs, bint save_outputs,
     kept = []
     for i in range(n):
         array = <NDArray>inputs[i]
-        parents.append((array.node, array.node_index) if array.node is not None else None)
+        parents.append((array.node, array.node_index) if in_graph(array) else None)
         kept.append(array if save_inputs else None)
     node.parents = tuple(parents)
     node.inputs = tuple(kept)
@@ -115,7 +115,7 @@ def new_function_node(function, inputs, outputs):
     node.function = function
     parents = []
     for array in inputs:
-        parents.append((array.node, array.node_index) if array.node is not None else None)
+        parents.append((array.node, array.node_index) if in_graph(array) else None)
     node.parents = tuple(parents)
     node.inputs = tuple(inputs)
     node.out_specs = tuple([(<NDArray>array).spec for array in outputs])

@@ -2,7 +2,9 @@
 
 import threading
 
-from weft import name
+import pytest
+
+from weft import attribute, name
 
 
 def test_managers_nest_and_come_back():
@@ -26,3 +28,37 @@ def test_threads_have_managers_of_their_own():
         thread.start()
         thread.join()
     assert found == ["x0"]
+
+
+@pytest.mark.parametrize("kind", [name.NameManager, attribute.AttrScope])
+def test_current_scope_can_be_set_for_one_thread(kind):
+    before = kind.current
+    mine = kind.current = kind()
+    others = []
+
+    def other_thread():
+        others.append(kind.current)
+        kind.current = kind()
+        others.append(kind.current)
+
+    try:
+        thread = threading.Thread(target=other_thread)
+        thread.start()
+        thread.join()
+        assert kind.current is mine
+        assert kind._current.value is mine
+        assert len({id(scope) for scope in [mine, before, *others]}) == 4
+        with kind() as inner:
+            assert kind.current is inner
+        assert kind.current is mine
+    finally:
+        kind.current = before
+
+
+def test_a_scope_of_attributes_that_was_set_counts():
+    before = attribute.AttrScope.current
+    attribute.AttrScope.current = attribute.AttrScope(ctx_group="first")
+    try:
+        assert attribute.current().get(None) == {"ctx_group": "first"}
+    finally:
+        attribute.AttrScope.current = before

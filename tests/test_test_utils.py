@@ -1,6 +1,7 @@
 """weft.test_utils: tolerances, reports, gradient checks, statistics."""
 
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_environment():
         raise KeyError
     assert "WEFT_TEST_A" not in os.environ
     with tu.environment("MXNET_TEST_DEFAULT_CTX", "cpu(1)"):
-        tu.settings._chosen.clear()
+        tu.settings._choice.made = False
         assert tu.default_context() == mx.cpu(1)
 
 
@@ -126,3 +127,36 @@ def test_random_arrays():
     with pytest.raises(mx.base.MXNetError, match="sparse"):
         tu.rand_ndarray((2, 3), "csr")
     assert np.allclose(tu.collapse_sum_like(np.ones((4, 2, 3)), (2, 1)), 12)
+
+
+def test_reductions_take_one_axis_at_a_time():
+    values = np.random.RandomState(3).rand(2, 3, 4)
+    for axis in (1, -1, (1,), (0, 2), [0, 1], None):
+        normalized = tuple(axis) if isinstance(axis, list) else axis
+        for keepdims in (False, True, 0, 1):
+            expected = values.max(axis=normalized, keepdims=bool(keepdims))
+            np.testing.assert_array_equal(tu.np_reduce(values, axis, keepdims, np.max), expected)
+    np.testing.assert_array_equal(tu.np_reduce(values, (1,), True, np.argmax)[:, 0], values.argmax(axis=1))
+    np.testing.assert_array_equal(tu.np_reduce(values, -1, False, np.argmin), values.argmin(axis=-1))
+
+
+def test_the_device_of_tests_belongs_to_the_thread():
+    seen = []
+
+    def other_thread():
+        tu.set_default_context(mx.cpu(3))
+        seen.extend([tu.default_context(), mx.current_context(), mx.Context.default_ctx])
+
+    thread = threading.Thread(target=other_thread)
+    thread.start()
+    thread.join()
+    assert seen == [mx.cpu(3)] * 3
+    assert tu.default_context() == mx.current_context() == mx.cpu(0)
+
+
+def test_star_imports_bring_what_suites_take_from_them():
+    names = {}
+    exec("from weft.test_utils import *\nfrom weft.autograd import *", names)
+    assert names["mx"] is mx
+    assert names["NDArray"] is mx.nd.NDArray
+    assert names["np"] is np

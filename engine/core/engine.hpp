@@ -255,8 +255,8 @@ inline void wait_read(Var* var) {
   wait_for(record, -1);
   end_wait(record);
 }
-// A wait has raised `record`: wait_all need not raise it again.
-WEFT_API void forget_first_error(ErrorRecord* record);
+// A wait has raised an error, so the program knows that something failed: wait_all need not say so again.
+WEFT_API void forget_first_error();
 WEFT_API ErrorRecord* take_first_error();  // the first failure since the last call, or nullptr
 
 // A worker about to block lends its core to another thread in between.

@@ -46,13 +46,9 @@ ErrorRecord* take_first_error() {
   return record;
 }
 
-void forget_first_error(ErrorRecord* record) {
-  {
-    std::lock_guard<std::mutex> guard(first_error->lock);
-    if (first_error->record != record) return;
-    first_error->record = nullptr;
-  }
-  error_release(record);
+void forget_first_error() {
+  ErrorRecord* record = take_first_error();
+  if (record) error_release(record);
 }
 
 namespace {

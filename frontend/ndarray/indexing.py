@@ -79,7 +79,7 @@ def _decoded_empty(shape: tuple[int, ...], codes: tuple[int, ...]) -> tuple[int,
 def _box_view(array: NDArray, plan: Basic) -> NDArray:
     """Return the view of a contiguous box."""
     view = array._view(plan.shape, plan.offset)
-    if is_recording() and array._tape_node is not None:
+    if is_recording() and array._in_graph:
         box = array._view(plan.counts, plan.offset)
         record_view("slice", array, {"begin": plan.begin, "end": plan.end, "step": plan.step}, box)
         if plan.counts == plan.shape:
@@ -143,7 +143,7 @@ def _row(array: NDArray, shape: tuple[int, ...], index: int) -> NDArray:
         index += length
     rest = shape[1:]
     view = array._view(rest or (1,), index * (array.size // length))
-    if is_recording() and array._tape_node is not None and 0 not in rest:
+    if is_recording() and array._in_graph and 0 not in rest:
         box = array._view((1, *rest), index * (array.size // length))
         record_view("slice_axis", array, {"axis": 0, "begin": index, "end": index + 1}, box)
         if not rest:
@@ -299,7 +299,7 @@ def _index_array(positions: np.ndarray, array: NDArray) -> NDArray:
 
 def check_writable(array: NDArray) -> None:
     """Refuse to overwrite an array that is part of a recorded graph."""
-    if array._tape_node is not None:
+    if array._in_graph:
         raise MXNetError(
             "Assigning to NDArrays that are already in a computational graph will cause undefined behavior when evaluating "
             "gradients. Please call backward first to clear the graph or do this out side of a record section."
@@ -308,7 +308,7 @@ def check_writable(array: NDArray) -> None:
 
 def check_not_recorded(value: Any) -> None:
     """Refuse to write a recorded array into part of another: no gradient could flow back through that."""
-    if isinstance(value, NDArray) and value._tape_node is not None:
+    if isinstance(value, NDArray) and value._in_graph:
         raise MXNetError(
             "Inplace operations (+=, -=, x[:]=, etc) are not supported when recording with autograd: "
             "only a whole array can be overwritten with a recorded one."
@@ -359,7 +359,7 @@ def setitem(array: NDArray, key: Any, value: Any) -> None:
     if plan.offset >= 0:
         target = array if plan.size == array.size and plan.shape == shape else array._view(plan.shape, plan.offset)
         _fill(target, value)
-        if recording and target is not array and target._tape_node is not None:
+        if recording and target is not array and target._in_graph:
             record_view("Reshape", target, {"shape": shape}, array)
         return
     ready = _prepared(array, value, plan.shape)

@@ -293,13 +293,8 @@ def _setstate(self: NDArray, state: dict[str, Any]) -> None:
     from .serialization import array_from_bytes
 
     source = array_from_bytes(state["handle"])
-    if source.shape == self.shape and source.dtype == self.dtype:
+    if not self._blank and source.shape == self.shape and source.dtype == self.dtype:
         setitem(self, slice(None), source)
-    elif self.size:
-        raise MXNetError(
-            f"__setstate__: the state is an array of shape {source.shape} and dtype {np.dtype(source.dtype)}, "
-            f"but this array has shape {self.shape} and dtype {np.dtype(self.dtype)}"
-        )
     else:
         self._become(source)
 

@@ -8,10 +8,21 @@ The functions of ``mxnet.test_utils`` that do not need sparse arrays, with the s
 """
 
 # Suites written for MXNet take these modules, too, from `from mxnet.test_utils import *`.
+import bz2
+import errno
+import gzip
+import json
 import logging
+import numbers
 import os
+import platform
+import struct
 import sys
 import time
+import traceback
+import zipfile
+from collections import OrderedDict
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.random as rnd
@@ -105,10 +116,13 @@ from .settings import (
 from .statistics import chi_square_check, gen_buckets_probs_with_ppf, mean_check, var_check, verify_generator
 from .symbols import check_consistency, same_symbol_structure
 
+mx = sys.modules[__name__.partition(".")[0]]
+
 __all__ = [
     "Context",
     "DummyIter",
     "Features",
+    "OrderedDict",
     "Symbol",
     "almost_equal",
     "array",
@@ -119,6 +133,7 @@ __all__ = [
     "assert_exception",
     "assign_each",
     "assign_each2",
+    "bz2",
     "checkShapes",
     "check_consistency",
     "check_numeric_gradient",
@@ -129,6 +144,7 @@ __all__ = [
     "collapse_sum_like",
     "compare_ndarray_tuple",
     "compare_optimizer",
+    "contextmanager",
     "create_2d_tensor",
     "create_vector",
     "current_context",
@@ -141,6 +157,7 @@ __all__ = [
     "download",
     "effective_dtype",
     "environment",
+    "errno",
     "gen_buckets_probs_with_ppf",
     "get_atol",
     "get_bz2_data",
@@ -159,14 +176,17 @@ __all__ = [
     "get_tols",
     "get_zip_data",
     "getenv",
+    "gzip",
     "has_tvm_ops",
     "is_aarch64_run",
     "is_cd_run",
     "is_op_runnable",
+    "json",
     "list_gpus",
     "locationError",
     "logging",
     "mean_check",
+    "mx",
     "new_matrix_with_real_eigvals_2d",
     "new_matrix_with_real_eigvals_nd",
     "new_orthonormal_matrix_2d",
@@ -175,8 +195,10 @@ __all__ = [
     "np",
     "np_reduce",
     "npt",
+    "numbers",
     "numeric_grad",
     "os",
+    "platform",
     "rand_coord_2d",
     "rand_ndarray",
     "rand_shape_2d",
@@ -193,8 +215,11 @@ __all__ = [
     "set_default_context",
     "setenv",
     "simple_forward",
+    "struct",
     "sys",
     "time",
+    "traceback",
     "var_check",
     "verify_generator",
+    "zipfile",
 ]

@@ -184,10 +184,15 @@ def np_reduce(dat: np.ndarray, axis: Any, keepdims: bool, numpy_reduce_func: Cal
     >>> np_reduce(np.ones((2, 3)), (0, 1), True, np.sum)
     array([[6.]])
     """
-    if isinstance(axis, int):
-        axis = (axis,)
-    axes = tuple(range(dat.ndim)) if axis is None else tuple(axis)
-    return numpy_reduce_func(dat, axis=axes, keepdims=keepdims)
+    axes = range(dat.ndim) if axis is None else (axis,) if isinstance(axis, (int, np.integer)) else axis
+    # One axis at a time: functions such as numpy.argmax take no more.
+    result = dat
+    for each in sorted((a % dat.ndim for a in axes), reverse=True):
+        result = numpy_reduce_func(result, axis=each)
+    if keepdims:
+        shape = tuple(1 if axis is None or a in {b % dat.ndim for b in axes} else n for a, n in enumerate(dat.shape))
+        result = np.reshape(result, shape)
+    return np.asarray(result)
 
 
 def collapse_sum_like(a: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -7,6 +7,7 @@ import functools
 import os
 import platform
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -28,7 +29,13 @@ __all__ = [
     "setenv",
 ]
 
-_chosen: list[Context] = []
+class _Choice(threading.local):
+    """Whether this thread has chosen its device."""
+
+    made = False
+
+
+_choice = _Choice()
 
 
 def default_context() -> Context:
@@ -37,18 +44,17 @@ def default_context() -> Context:
     >>> str(default_context())
     'cpu(0)'
     """
-    if _chosen:
-        return _chosen[-1]
-    named = os.environ.get("MXNET_TEST_DEFAULT_CTX")
+    named = None if _choice.made else os.environ.get("MXNET_TEST_DEFAULT_CTX")
     return parse_context(named) if named else current_context()
 
 
 def set_default_context(ctx: Context) -> None:
-    """Make `ctx` the device of tests.
+    """Make `ctx` the device of tests, and the current context of this thread.
 
     >>> set_default_context(default_context())
     """
-    _chosen[:] = [ctx]
+    Context.default_ctx = ctx
+    _choice.made = True
 
 
 def list_gpus() -> range:

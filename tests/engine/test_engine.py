@@ -178,6 +178,21 @@ def test_wait_all_raises_the_first_failure_once():
     mx.nd.waitall()
 
 
+def test_wait_all_is_silent_about_failures_before_one_that_another_wait_raised():
+    # Suites end each test with waitall: one that has caught a failure has heard of it.
+    x, y, z = (mx.nd.ones((2,)) for _ in range(3))
+    engine.push(fail, writes=[x], name="unseen")
+    engine.push(fail, reads=[z], writes=[y], name="seen")
+    with pytest.raises(mx.MXNetError, match="seen"):
+        y.asnumpy()
+    mx.nd.waitall()
+    with pytest.raises(mx.MXNetError, match="unseen"):
+        x.asnumpy()  # the array keeps its failure
+    engine.push(fail, writes=[z], name="later")
+    with pytest.raises(mx.MXNetError, match="later"):
+        mx.nd.waitall()
+
+
 def test_a_task_may_not_write_what_it_declared_as_read():
     x, y = mx.nd.ones((2,)), mx.nd.ones((2,))
 

@@ -219,6 +219,10 @@ def test_pickle():
         array.__setstate__({"handle": b"nonsense"})
     array.__setstate__((array * 2).__getstate__())
     assert array.asnumpy().max() == 10
+    for target in (nd.zeros((4, 4)), nd.NDArray.__new__(nd.NDArray)):
+        target.__setstate__(copy.__getstate__())
+        assert target.dtype == np.float64
+        np.testing.assert_array_equal(target.asnumpy(), copy.asnumpy())
 
 
 def test_pickle_of_mxnet():
