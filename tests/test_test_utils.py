@@ -160,3 +160,15 @@ def test_star_imports_bring_what_suites_take_from_them():
     assert names["mx"] is mx
     assert names["NDArray"] is mx.nd.NDArray
     assert names["np"] is np
+
+
+def test_optimizers_of_several_tensors_are_compared_with_steps_one_by_one():
+    class OneByOne(mx.optimizer.SGD):
+        def update_multi_precision(self, index, weight, grad, state):
+            assert isinstance(index, int)
+            super().update_multi_precision([index], [weight], [grad], [state])
+
+    shapes = [(3, 4), (2,), (5, 1)]
+    tu.compare_optimizer(OneByOne(momentum=0.5), mx.optimizer.SGD(momentum=0.5), shapes, "float32", ntensors=3)
+    with pytest.raises(AssertionError):
+        tu.compare_optimizer(OneByOne(), mx.optimizer.SGD(learning_rate=0.5), shapes, "float32", ntensors=3)

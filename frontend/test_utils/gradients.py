@@ -16,7 +16,7 @@ import numpy as np
 from ...ops.array import NDArray, from_numpy_copy
 from .. import autograd
 from ..base import MXNetError
-from .arrays import rand_ndarray
+from ..ndarray.random import uniform
 from .compare import Tolerance, assert_almost_equal, compare_ndarray_tuple, default_numeric_eps, get_tolerance
 from .settings import default_context
 
@@ -436,25 +436,29 @@ def compare_optimizer(
 ) -> None:
     """Raise AssertionError unless two optimizers make the same step from the same weights, gradients and states.
 
+    A list of shapes stands for the first `ntensors` arrays, which `opt1` updates one by one and `opt2` all at once.
+
     >>> compare_optimizer(None, None, (2,), "float32", w_stype="csr")
     Traceback (most recent call last):
     weft.engine.errors.MXNetError: w_stype='csr', g_stype='default': sparse storage is not supported
     """
     if (w_stype, g_stype) != ("default", "default"):
         raise MXNetError(f"w_stype={w_stype!r}, g_stype={g_stype!r}: sparse storage is not supported")
-    shapes = [tuple(s) for s in shape] if isinstance(shape, list) else [tuple(shape)] * ntensors
-    weights = [rand_ndarray(s, dtype=dtype) for s in shapes]
-    gradients = [rand_ndarray(s, dtype=dtype) for s in shapes]
+    several = isinstance(shape, list)
+    shapes = [tuple(s) for s in shape][:ntensors] if several else [tuple(shape)]
+    weights = [uniform(shape=s, dtype=dtype) for s in shapes]
+    gradients = [uniform(shape=s, dtype=dtype) for s in shapes]
     indices = list(range(len(shapes)))
     results = []
-    for optimizer in (opt1, opt2):
+    for optimizer, together in ((opt1, False), (opt2, several)):
         own = [w.copy() for w in weights]
         states = [optimizer.create_state_multi_precision(i, w) for i, w in zip(indices, own)]
         copies = [g.copy() for g in gradients]
-        if len(indices) == 1:
-            optimizer.update_multi_precision(0, own[0], copies[0], states[0])
-        else:
+        if together:
             optimizer.update_multi_precision(indices, own, copies, states)
+        else:
+            for each in zip(indices, own, copies, states):
+                optimizer.update_multi_precision(*each)
         results.append((own, states))
     (w1, s1), (w2, s2) = results
     if compare_states:
