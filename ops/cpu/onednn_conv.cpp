@@ -69,6 +69,7 @@ void add_to_channels(float* values, const float* bias, Dim channels, Dim plane) 
 namespace {
 
 std::atomic<bool> winograd_allowed{true};
+constexpr Dim kProductChannels = 16, kProductPositions = 192;  // with fewer, packing the weights costs too much
 constexpr Dim kWinogradChannels = 32;  // with fewer, the transforms cost what the products save
 
 Dim winograd_tiles(const Convolution& layer) {
@@ -91,6 +92,15 @@ bool winograd_pays(const Convolution& layer, ConvKind kind) {
   return winograd_may(layer) && winograd_tiles(layer) >= (kind == ConvKind::kBackwardWeights ? 24 : 48);
 }
 
+// Strided windows: oneDNN's way would change the layout of pixels that no window reads, and its loops for them are its
+// slower ones. A pointwise gradient of the data is mostly zeros, which it writes faster.
+bool product_pays(const Convolution& layer, ConvKind kind) {
+  if (!product_fits(layer) || all_equal(layer.stride, 1)) return false;
+  if (kind == ConvKind::kBackwardData && all_equal(layer.kernel, 1)) return false;
+  return std::min(layer.in_channels, layer.out_channels) >= kProductChannels &&
+         layer.batch * product(layer.out) >= kProductPositions;
+}
+
 // Measured for ResNet-50's and LeNet's layers on AVX2, layout changes included, batches cut into
 // single images: docs/decisions/0010-onednn.md has the table.
 Layout choose_layout(const Convolution& layer, ConvKind kind) {
@@ -102,7 +112,7 @@ Layout choose_layout(const Convolution& layer, ConvKind kind) {
   if (layer.groups > 1) return Layout::kAny;
   switch (kind) {
     case ConvKind::kForward:
-      if (pointwise) return unit_stride && plane >= kSmallPlane ? Layout::kPlain : Layout::kAny;
+      if (pointwise) return unit_stride ? Layout::kPlain : Layout::kAny;
       return in <= kFewChannels ? Layout::kAny : Layout::kChannelsLast;
     case ConvKind::kBackwardData:
       if (pointwise) return unit_stride && even && plane < kSmallPlane ? Layout::kAny : Layout::kPlain;
@@ -485,6 +495,8 @@ std::unique_ptr<Stage> make_conv_map(const Convolution& layer, Direction directi
   if (layer.winograd || (!(backward && bias) &&
                          winograd_pays(layer, backward ? ConvKind::kBackwardData : ConvKind::kForward)))
     return make_winograd_map(layer, backward, source, weight, destination, bias, residual);
+  if (product_pays(layer, backward ? ConvKind::kBackwardData : ConvKind::kForward))
+    return make_product_map(layer, backward, source, weight, destination, bias);
   return std::unique_ptr<Stage>(
       new ConvMap(layer, direction, source, weight, destination, bias, residual));
 }

@@ -51,6 +51,14 @@ std::unique_ptr<Stage> make_winograd_weights(const Convolution& layer, Operand d
                                              Operand d_weight);
 std::unique_ptr<Stage> make_winograd_pack(const Convolution& layer);
 
+// The same for plain arrays as products of gathered windows, where product_fits().
+bool product_fits(const Convolution& layer);
+bool product_pays(const Convolution& layer, ConvKind kind);
+std::unique_ptr<Stage> make_product_map(const Convolution& layer, bool backward, Operand source, Operand weight,
+                                        Operand destination, const Operand* bias);
+std::unique_ptr<Stage> make_product_weights(const Convolution& layer, Operand data, Operand out_grad,
+                                            Operand d_weight);
+
 // The layouts that oneDNN works in for one of the primitives.
 enum class Layout { kPlain, kChannelsLast, kAny, kGiven };  // kGiven: the arrays' own blocks
 Layout choose_layout(const Convolution& layer, ConvKind kind);

@@ -177,6 +177,7 @@ bool ConvWeights::run(const RunArgs* args) const {
 std::unique_ptr<Stage> make_conv_weights(const Convolution& layer, Operand data, Operand out_grad,
                                          Operand d_weight) {
   if (winograd_pays(layer, ConvKind::kBackwardWeights)) return make_winograd_weights(layer, data, out_grad, d_weight);
+  if (product_pays(layer, ConvKind::kBackwardWeights)) return make_product_weights(layer, data, out_grad, d_weight);
   return std::unique_ptr<Stage>(new ConvWeights(layer, data, out_grad, d_weight));
 }
 

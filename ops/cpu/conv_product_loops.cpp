@@ -1,0 +1,304 @@
+// Gathering windows and multiplying them, compiled once for each instruction set.
+#include "ops/cpu/conv_product.hpp"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace weft {
+inline namespace WEFT_TARGET {
+
+namespace {
+
+typedef float Eight __attribute__((vector_size(32)));
+typedef int32_t Lanes __attribute__((vector_size(32)));
+
+inline Eight load8(const float* at) {
+  Eight value;
+  __builtin_memcpy(&value, at, sizeof(value));
+  return value;
+}
+
+inline void store8(float* at, Eight value) { __builtin_memcpy(at, &value, sizeof(value)); }
+
+inline void stream8(float* at, Eight value) {
+#if defined(__AVX2__)
+  _mm256_stream_ps(at, (__m256)value);
+#else
+  store8(at, value);
+#endif
+}
+
+inline void stream_end() {
+#if defined(__AVX2__)
+  _mm_sfence();
+#endif
+}
+
+// ---- gathering -----------------------------------------------------------------------------------------------------
+
+// `count` pixels; up to 7 more values may be written behind them, none is read behind `end`.
+inline void gather_run(const float* from, int64_t stride, int64_t count, const float* end, float* to) {
+  int64_t whole = (count + 7) / 8 * 8;
+  if (end - from >= whole * stride) {
+    if (stride == 1) {
+      for (int64_t i = 0; i < whole; i += 8) store8(to + i, load8(from + i));
+      return;
+    }
+    if (stride == 2) {
+      const Lanes even = {0, 2, 4, 6, 8, 10, 12, 14};
+      for (int64_t i = 0; i < whole; i += 8)
+        store8(to + i, __builtin_shuffle(load8(from + 2 * i), load8(from + 2 * i + 8), even));
+      return;
+    }
+  }
+  for (int64_t i = 0; i < count; ++i) to[i] = from[i * stride];
+}
+
+inline int64_t clamp(int64_t value, int64_t low, int64_t high) {
+  return value < low ? low : value > high ? high : value;
+}
+
+inline int64_t up_to(int64_t value, int64_t step) { return value <= 0 ? 0 : (value + step - 1) / step; }
+
+void gather(const Windows* w, const Patch* patch, const float* source, const float* source_end, int64_t begin,
+            int64_t end, float* strip, int64_t strip_step) {
+  int64_t low[kMostTaps], high[kMostTaps];  // positions of a row whose pixel lies inside
+  for (int64_t j = 0; j < w->taps[1]; ++j) {
+    int64_t first = up_to(-w->offset[1][j], w->stride[1]), last = up_to(w->width - w->offset[1][j], w->stride[1]);
+    low[j] = clamp(first - patch->column, 0, patch->columns);
+    high[j] = clamp(last - patch->column, low[j], patch->columns);
+  }
+  int64_t used = patch->positions(), padded = (used + kTileColumns - 1) / kTileColumns * kTileColumns;
+  int64_t taps = w->taps[0] * w->taps[1], first_image = patch->row / w->rows, first_y = patch->row % w->rows;
+  for (int64_t k = begin; k < end; ++k, strip += strip_step) {
+    int64_t channel = k / taps, i = k % taps / w->taps[1], j = k % w->taps[1];
+    int64_t offset_y = w->offset[0][i], left = low[j], right = high[j];
+    const float* plane = source + (first_image * w->channels + channel) * w->height * w->width +
+                         patch->column * w->stride[1] + w->offset[1][j];
+    float* to = strip;
+    for (int64_t r = 0, y = first_y; r < patch->rows; ++r, to += patch->columns) {
+      int64_t from_y = y * w->stride[0] + offset_y;
+      if (from_y >= 0 && from_y < w->height) {
+        for (int64_t x = 0; x < left; ++x) to[x] = 0;
+        if (right > left)
+          gather_run(plane + from_y * w->width + left * w->stride[1], w->stride[1], right - left, source_end, to + left);
+        for (int64_t x = right; x < patch->columns; ++x) to[x] = 0;
+      } else {
+        for (int64_t x = 0; x < patch->columns; ++x) to[x] = 0;
+      }
+      if (++y == w->rows) {
+        y = 0;
+        plane += w->channels * w->height * w->width;
+      }
+    }
+    for (int64_t x = used; x < padded; ++x) strip[x] = 0;
+  }
+}
+
+// ---- asking for memory ahead -----------------------------------------------------------------------------------------
+
+// Cache lines to ask for. All at once they would fill the queue of the memory and stop the multiplications behind them.
+constexpr int64_t kMostLines = 256;
+struct Lines {
+  const float* at[kMostLines];
+  int64_t count;
+};
+
+void add_pixels(const Ahead* ahead, const float* plane, int64_t y, Lines* lines) {
+  const Windows* w = ahead->windows;
+  if (y < 0 || y >= w->height) return;
+  int64_t first = clamp(ahead->patch.column * w->stride[1] + w->offset[1][0], 0, w->width - 1);
+  int64_t last = clamp((ahead->patch.column + ahead->patch.columns) * w->stride[1] - 1, first, w->width - 1);
+  for (int64_t x = first; x < last + 16 && lines->count < kMostLines; x += 16)
+    lines->at[lines->count++] = plane + y * w->width + (x < last ? x : last);
+}
+
+void fill(Ahead* ahead, Lines* lines) {
+  lines->count = 0;
+  const Windows* w = ahead->windows;
+  if (!w) return;
+  for (int64_t run = 0; run < ahead->runs && ahead->channel < ahead->end; ++run) {
+    const float* plane = ahead->source + (ahead->image * w->channels + ahead->channel) * w->height * w->width;
+    bool last = ahead->row + 1 == ahead->patch.rows;  // others' further taps are read by the row below
+    for (int64_t i = 0; i < w->taps[0] && (i < w->stride[0] || last); ++i)
+      add_pixels(ahead, plane, ahead->y * w->stride[0] + w->offset[0][i], lines);
+    ++ahead->row;
+    if (++ahead->y == w->rows) {
+      ahead->y = 0;
+      ++ahead->image;
+    }
+    if (last) {
+      ahead->row = 0;
+      ahead->image = ahead->patch.row / w->rows;
+      ahead->y = ahead->patch.row % w->rows;
+      ++ahead->channel;
+    }
+  }
+}
+
+// Runs step() n times, with the requests spread evenly between.
+template <class Step>
+inline __attribute__((always_inline)) void paced(int64_t n, const Lines* lines, const Step& step) {
+  int64_t chunk = lines->count ? n / lines->count : n, k = 0;
+  if (chunk < 4) chunk = 4;
+  for (int64_t i = 0; i < lines->count && k + chunk <= n; ++i, k += chunk) {
+    __builtin_prefetch(lines->at[i], 0, 2);
+    for (int64_t c = 0; c < chunk; ++c) step();
+  }
+  for (; k < n; ++k) step();
+}
+
+// ---- products of a strip -------------------------------------------------------------------------------------------
+
+template <int R>
+void multiply_tile(const StripProduct* p, const float* weights, int64_t row, int64_t column, const Lines* lines) {
+  Eight sums[R][2];
+  float* to = p->sums + row * p->step + column;
+  for (int r = 0; r < R; ++r) {
+    float start = p->bias ? p->bias[row + r] : 0.0f;
+    for (int half = 0; half < 2; ++half)
+      sums[r][half] = p->fresh ? Eight{} + start : load8(to + r * p->step + half * 8);
+  }
+  const float* strip = p->strip + column;
+  const int64_t step = p->step;
+  paced(p->depth, lines, [&]() __attribute__((always_inline)) {
+    Eight left = load8(strip), right = load8(strip + 8);
+    for (int r = 0; r < R; ++r) {
+      sums[r][0] += weights[r] * left;
+      sums[r][1] += weights[r] * right;
+    }
+    weights += R;
+    strip += step;
+  });
+  for (int r = 0; r < R; ++r)
+    for (int half = 0; half < 2; ++half) {
+      Eight sum = sums[r][half];
+      if (p->relu) sum = sum < 0 ? Eight{} : sum;
+      store8(to + r * p->step + half * 8, sum);
+    }
+}
+
+void multiply(const StripProduct* p) {
+  Lines lines;
+  for (int64_t column = 0; column < p->columns; column += kTileColumns) {
+    const float* weights = p->weights;
+    for (int64_t row = 0, rows; row < p->rows; row += rows, weights += rows * p->depth) {
+      rows = panel_rows(p->rows - row);
+      fill(p->ahead, &lines);
+      switch (rows) {
+        case 6: multiply_tile<6>(p, weights, row, column, &lines); break;
+        case 5: multiply_tile<5>(p, weights, row, column, &lines); break;
+        case 4: multiply_tile<4>(p, weights, row, column, &lines); break;
+        case 3: multiply_tile<3>(p, weights, row, column, &lines); break;
+        case 2: multiply_tile<2>(p, weights, row, column, &lines); break;
+        default: multiply_tile<1>(p, weights, row, column, &lines); break;
+      }
+    }
+  }
+}
+
+inline void put_run(const float* from, int64_t count, int64_t stride, bool stream, float* to) {
+  if (stride != 1) {
+    for (int64_t i = 0; i < count; ++i) to[i * stride] = from[i];
+    return;
+  }
+  int64_t i = 0;
+  if (stream && (reinterpret_cast<uintptr_t>(to) & 63) == 0)
+    for (; i + 16 <= count; i += 16) {
+      stream8(to + i, load8(from + i));
+      stream8(to + i + 8, load8(from + i + 8));
+    }
+  for (; i + 8 <= count; i += 8) store8(to + i, load8(from + i));
+  for (; i < count; ++i) to[i] = from[i];
+}
+
+void put(const StripResult* p) {
+  for (int64_t row = 0; row < p->rows; ++row)
+    for (const ResultRun* run = p->runs; run < p->runs + p->run_count; ++run)
+      put_run(p->sums + row * p->step + run->column, run->count, p->stride, p->stream, p->to + row * p->row_step + run->place);
+  if (p->stream) stream_end();
+}
+
+// ---- products along the positions ----------------------------------------------------------------------------------
+
+inline void transpose8(const float* from, int64_t from_step, float* to, int64_t to_step) {
+  const Lanes low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
+  const Lanes first = {0, 1, 8, 9, 4, 5, 12, 13}, second = {2, 3, 10, 11, 6, 7, 14, 15};
+  const Lanes left = {0, 1, 2, 3, 8, 9, 10, 11}, right = {4, 5, 6, 7, 12, 13, 14, 15};
+  Eight rows[8], pairs[8], fours[8];
+  for (int i = 0; i < 8; ++i) rows[i] = load8(from + i * from_step);
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = __builtin_shuffle(rows[i], rows[i + 1], low);
+    pairs[i + 1] = __builtin_shuffle(rows[i], rows[i + 1], high);
+  }
+  for (int i = 0; i < 8; i += 4)
+    for (int k = 0; k < 2; ++k) {
+      fours[i + 2 * k] = __builtin_shuffle(pairs[i + k], pairs[i + 2 + k], first);
+      fours[i + 2 * k + 1] = __builtin_shuffle(pairs[i + k], pairs[i + 2 + k], second);
+    }
+  for (int k = 0; k < 4; ++k) {
+    store8(to + k * to_step, __builtin_shuffle(fours[k], fours[k + 4], left));
+    store8(to + (k + 4) * to_step, __builtin_shuffle(fours[k], fours[k + 4], right));
+  }
+}
+
+void transpose(const float* from, int64_t from_step, int64_t rows, int64_t columns, float* to, int64_t to_step) {
+  int64_t whole_rows = rows / 8 * 8, whole_columns = columns / 8 * 8;
+  for (int64_t c = 0; c < whole_columns; c += 8)
+    for (int64_t r = 0; r < whole_rows; r += 8)
+      transpose8(from + r * from_step + c, from_step, to + c * to_step + r, to_step);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t c = r < whole_rows ? whole_columns : 0; c < columns; ++c)
+      to[c * to_step + r] = from[r * from_step + c];
+}
+
+template <int R>
+void correlate_rows(const float* values, int64_t step, const float* panel, int64_t n, bool fresh, float* to,
+                    const Lines* lines) {
+  Eight sums[R][2];
+  for (int r = 0; r < R; ++r) {
+    sums[r][0] = fresh ? Eight{} : load8(to + r * kTileColumns);
+    sums[r][1] = fresh ? Eight{} : load8(to + r * kTileColumns + 8);
+  }
+  paced(n, lines, [&]() __attribute__((always_inline)) {
+    Eight left = load8(panel), right = load8(panel + 8);
+    for (int r = 0; r < R; ++r) {
+      float value = values[r * step];
+      sums[r][0] += value * left;
+      sums[r][1] += value * right;
+    }
+    panel += kTileColumns;
+    ++values;
+  });
+  for (int r = 0; r < R; ++r) {
+    store8(to + r * kTileColumns, sums[r][0]);
+    store8(to + r * kTileColumns + 8, sums[r][1]);
+  }
+}
+
+void correlate(const float* values, int64_t step, int64_t rows, const float* panel, int64_t n, bool fresh, float* sums,
+               Ahead* ahead) {
+  Lines lines;
+  for (int64_t row = 0, count; row < rows; row += count, values += count * step, sums += count * kTileColumns) {
+    count = panel_rows(rows - row);
+    fill(ahead, &lines);
+    switch (count) {
+      case 6: correlate_rows<6>(values, step, panel, n, fresh, sums, &lines); break;
+      case 5: correlate_rows<5>(values, step, panel, n, fresh, sums, &lines); break;
+      case 4: correlate_rows<4>(values, step, panel, n, fresh, sums, &lines); break;
+      case 3: correlate_rows<3>(values, step, panel, n, fresh, sums, &lines); break;
+      case 2: correlate_rows<2>(values, step, panel, n, fresh, sums, &lines); break;
+      default: correlate_rows<1>(values, step, panel, n, fresh, sums, &lines); break;
+    }
+  }
+}
+
+const ConvProductLoops kLoops = {gather, multiply, put, transpose, correlate};
+
+}  // namespace
+
+const ConvProductLoops* conv_product_table() { return &kLoops; }
+
+}  // namespace WEFT_TARGET
+}  // namespace weft
