@@ -129,7 +129,7 @@ def compile_in(made: Compiled) -> None:
     graph.note("memory", made.memory.summary())
     made.program = compile_graph(graph, plans, made.memory, made.added)
     if spread is not None:
-        made.program.set_spread(True, spread.wide_steps(made.memory.skipped))
+        made.program.set_spread(True, spread.wide_steps(made.memory.assignment.is_skipped()))
 
 
 def separate_outputs(graph: Graph, add: set[str]) -> tuple[Graph, list[int | str], dict[int, str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from . import planner
@@ -25,6 +26,8 @@ class MemoryPlan:
 
     Attributes
     ----------
+    assignment : planner.Assignment
+        The plan in numbers, for programs.
     offsets : dict of entry to int
         Byte offset in the arena of its context, for every result that is kept there.
     shared : dict of entry to entry
@@ -38,17 +41,29 @@ class MemoryPlan:
         Bytes of all arenas; the most bytes alive at once; bytes if every result had its own.
     """
 
-    def __init__(self, shared: dict, skipped: set, arenas: dict, no_reuse: int) -> None:
-        self.shared: dict[Entry, Entry] = shared
-        self.skipped: set[Node] = skipped
-        self.no_reuse = no_reuse
-        self.totals = {context: arena[0] for context, arena in arenas.items()}
+    def __init__(self, assignment: planner.Assignment) -> None:
+        self.assignment = assignment
+        self.no_reuse: int = assignment.no_reuse
+        self.totals = {context: total for context, (total, _) in assignment.arenas.items()}
         self.total = sum(self.totals.values())
-        self.lower_bound = sum(arena[1] for arena in arenas.values())
-        self.offsets: dict[Entry, int] = {}
-        for arena in arenas.values():
-            self.offsets.update(arena[2])
-        self._rows = {context: arena[3] for context, arena in arenas.items()}
+        self.lower_bound = sum(bound for _, bound in assignment.arenas.values())
+
+    # Dictionaries of all entries are for people and tests: programs read the assignment's numbers.
+
+    @cached_property
+    def offsets(self) -> dict[Entry, int]:
+        """Byte offset in the arena of its context, for every result that is kept there."""
+        return self.assignment.offsets()
+
+    @cached_property
+    def shared(self) -> dict[Entry, Entry]:
+        """Results that take the bytes of another one, and that one."""
+        return self.assignment.shared()
+
+    @cached_property
+    def skipped(self) -> set[Node]:
+        """Nodes that need not run."""
+        return self.assignment.skipped_nodes()
 
     def __repr__(self) -> str:
         return f"<MemoryPlan {self.summary()}>"
@@ -67,7 +82,7 @@ class MemoryPlan:
         """Return ``(name, bytes, start, end, offset)`` of everything that has its own place in an arena."""
         return [
             (node.name if index == 0 else f"{node.name}[{index}]", size, start, end, offset)
-            for rows in self._rows.values()
+            for rows in self.assignment.rows().values()
             for node, index, size, start, end, offset in rows
         ]
 
@@ -137,7 +152,7 @@ def plan_memory(
     """
     if not isinstance(graph, Graph):
         raise TypeError(f"graph must be a Graph, got {type(graph).__name__}")
-    return MemoryPlan(*planner.plan(graph, external, lent, times, inplace))
+    return MemoryPlan(planner.plan(graph, external, lent, times, inplace))
 
 
 def _bytes(number: int) -> str:
@@ -157,7 +172,7 @@ def _picture(plan: MemoryPlan, width: int, height: int) -> str:
     margin, title = 70, 40
     panels = []
     top = 0
-    for context, rows in plan._rows.items():
+    for context, rows in plan.assignment.rows().items():
         total = max(plan.totals[context], 1)
         last = max((row[4] for row in rows), default=1)
         across, up = (width - margin - 10) / max(last, 1), (height - title - 40) / total

@@ -44,6 +44,8 @@ def fuse_norm_relu(graph: Graph) -> Graph:
     >>> fuse_norm_relu(Graph()).nodes
     []
     """
+    if not any(op.name == _NORM for op in graph.operators()):
+        return graph
     users = graph.consumers()
     heads = set(graph.outputs)
     pairs = [pair for node in graph.nodes if (pair := _pair(node, users, heads)) is not None]

@@ -3,6 +3,7 @@
 Here is what has to be fast (a hundred thousand nodes in a fraction of a second); :mod:`.memory` is the public face.
 """
 
+cimport cython
 from libc.stdint cimport int64_t
 from libcpp.vector cimport vector
 
@@ -12,10 +13,6 @@ from .ir cimport Graph, Node
 from ...ops.errors import MXNetError
 
 cdef extern from "frontend/graph/offsets.hpp" namespace "weft" nogil:
-    cdef struct Lifetime:
-        int64_t size
-        int64_t start
-        int64_t end
     int64_t most_alive(const vector[Lifetime]& tensors)
     int64_t place "weft::assign_offsets"(const vector[Lifetime]& tensors, vector[int64_t]* offsets, int64_t work)
 
@@ -122,9 +119,9 @@ cdef class Sharing:
     cdef vector[int64_t] producer
     cdef vector[Reads] reads                     # of roots: of everything that shares the bytes
     cdef vector[int64_t] claimed                 # by which node's output, in place
-    cdef dict shared
+    cdef vector[int64_t] taken                   # the entry whose bytes an entry takes, as it was decided; -1: its own
+    cdef vector[char] skipped                    # nodes
     cdef dict pairs                              # of calls, where they depend on the parameters
-    cdef set skipped
     cdef int64_t views                           # bytes of entries that are nothing but views
 
     cdef int64_t number(self, tuple entry):
@@ -141,7 +138,8 @@ cdef class Sharing:
         cdef Py_ssize_t i
         cdef int64_t entry, end
         self.nodes = graph.nodes
-        self.shared, self.skipped, self.pairs = {}, set(), {}
+        self.pairs = {}
+        self.skipped.resize(len(self.nodes), 0)
         if times is not None and len(times) != len(self.nodes):
             raise ValueError(f"times must have one interval for each of the {len(self.nodes)} nodes, got {len(times)}")
         for node in self.nodes:
@@ -163,6 +161,7 @@ cdef class Sharing:
                 self.flags.push_back(kExternal if node.op is None or node.cached else 0)
         self.reads.resize(self.nbytes.size(), Reads(-1, -1, -1))
         self.claimed.resize(self.nbytes.size(), -1)
+        self.taken.resize(self.nbytes.size(), -1)
         for item in external:
             self.flags[self.number(item)] |= kExternal
         for item in lent:
@@ -211,13 +210,13 @@ cdef class Sharing:
         return True
 
     cdef void join_view(self, Node node):
-        cdef int64_t out = self.base[node.id], to = self.find(self.number(<tuple>node.inputs[0]))
+        cdef int64_t out = self.base[node.id], source = self.number(<tuple>node.inputs[0]), to = self.find(source)
         cdef Reads* reads = &self.reads[to]
         self.root[out] = to
         add_read(reads, self.reads[out].others, -3)
         add_read(reads, self.reads[out].last, self.reads[out].reader)
-        self.shared[(node, 0)] = node.inputs[0]
-        self.skipped.add(node)
+        self.taken[out] = source
+        self.skipped[node.id] = 1
         self.views += self.nbytes[out]
 
     cdef bint may_overwrite(self, Node node, int64_t source, int64_t out, object pairs, int index) except -1:
@@ -255,7 +254,7 @@ cdef class Sharing:
                 self.reads[to] = self.reads[out]
                 # The bytes live at least as long as the node runs, also where nobody reads its result.
                 self.reads[to].last = max(self.reads[to].last, self.ends[node.id])
-                self.shared[(node, index)] = node.inputs[i]
+                self.taken[out] = source
         return 0
 
     cdef int borrow(self, Node node, object pairs) except -1:
@@ -274,8 +273,7 @@ cdef class Sharing:
             if self.may_overwrite(node, to, out, pairs, index):
                 self.root[to] = out
                 self.claimed[out] = self.claimed[to] = node.id
-                owner = <Node>self.nodes[self.producer[to]]
-                self.shared[(owner, to - self.base[owner.id])] = (node, index)
+                self.taken[to] = out
         return 0
 
     cdef tuple pairs_of(self, Node node):
@@ -298,13 +296,13 @@ cdef class Sharing:
             if node.op is not None and node.op.view and not node.cached and self.is_view(node):
                 self.join_view(node)
         for node in self.nodes:
-            if node.op is None or node.cached or node in self.skipped:
+            if node.op is None or node.cached or self.skipped[node.id]:
                 continue
             pairs = self.pairs_of(node)
             if pairs:
                 self.share_in_place(node, pairs)
         for node in reversed(self.nodes):
-            if node.op is None or node.cached or node in self.skipped:
+            if node.op is None or node.cached or self.skipped[node.id]:
                 continue
             pairs = self.pairs_of(node)
             if pairs:
@@ -312,60 +310,99 @@ cdef class Sharing:
         return 0
 
 
-def plan(Graph graph, external, lent, times, bint inplace):
-    """Return ``(shared, skipped, arenas, no_reuse)``; see :func:`weft.frontend.graph.memory.plan_memory`.
+@cython.final
+cdef class Assignment:
+    """Where every entry of a graph lies. Made by :func:`plan`; entries are numbers here, node by node."""
 
-    ``arenas`` maps a context to ``(total, lower bound, offsets by entry, rows)``, where a row is ``(node, output, bytes,
-    start, end, offset)``.
-    """
+    cdef int64_t number(self, Node node, Py_ssize_t index):
+        return self.base[node.id] + index
+
+    cdef tuple entry(self, int64_t number):
+        cdef Node node = <Node>self.nodes[self.producer[number]]
+        return (node, number - self.base[node.id])
+
+    def offsets(self):
+        """Return ``{entry: byte offset}`` for what lies in an arena."""
+        cdef size_t k
+        return {self.entry(k): self.offset[k] for k in range(self.offset.size()) if self.offset[k] >= 0}
+
+    def shared(self):
+        """Return ``{entry: the entry whose bytes it takes}``."""
+        cdef size_t k
+        return {self.entry(k): self.entry(self.taken[k]) for k in range(self.taken.size()) if self.taken[k] >= 0}
+
+    def skipped_nodes(self):
+        """Return the set of nodes that need not run."""
+        cdef size_t k
+        return {self.nodes[k] for k in range(self.skipped.size()) if self.skipped[k]}
+
+    def is_skipped(self):
+        """Return for each node, by its id, whether it need not run."""
+        cdef char flag
+        return [bool(flag) for flag in self.skipped]
+
+    def rows(self):
+        """Return ``{context: [(node, output, bytes, start, end, offset)]}`` of what has a place of its own in an arena."""
+        cdef dict found = {context: [] for context in self.arenas}
+        cdef size_t k
+        for k in range(self.own.size()):
+            node, index = self.entry(self.own[k])
+            tensor = self.tensors[k]
+            found[node.context].append((node, index, tensor.size, tensor.start, tensor.end, self.offset[self.own[k]]))
+        return found
+
+
+def plan(Graph graph, external, lent, times, bint inplace):
+    """Return an :class:`Assignment`; see :func:`weft.frontend.graph.memory.plan_memory`."""
     cdef Sharing sharing = Sharing()
-    cdef int64_t entry, root, n, total, bound, no_reuse = 0, latest = 0
+    cdef Assignment made = Assignment()
+    cdef int64_t entry, root, n, total, bound, latest = 0
     cdef vector[Lifetime] tensors
-    cdef vector[int64_t] offsets, chosen, index_of
+    cdef vector[int64_t] offsets, own
     cdef Node node
-    cdef dict members = {}, arenas = {}, places
-    cdef Py_ssize_t k
-    cdef list rows
+    cdef dict members = {}
+    cdef size_t k
     sharing.count(graph, external, lent, times)
     if inplace:
         sharing.share()
     n = <int64_t>sharing.nbytes.size()
     for entry in range(n):
         latest = max(latest, sharing.ends[sharing.producer[entry]])
+    made.nodes = graph.nodes
+    made.arenas = {}
+    made.no_reuse = -sharing.views
+    made.offset.assign(n, -1)
     for entry in range(n):
         root = sharing.find(entry)
         if sharing.flags[entry] & kExternal:
             continue
-        node = <Node>sharing.nodes[sharing.producer[entry]]
-        if node in sharing.skipped and root == entry:
+        if root == entry and sharing.skipped[sharing.producer[entry]]:
             continue  # an output that nobody reads of a kernel that does not run
-        no_reuse += sharing.nbytes[entry]
-        if sharing.flags[root] & kExternal:
-            continue
-        members.setdefault((<Node>sharing.nodes[sharing.producer[root]]).context, []).append(entry)
+        made.no_reuse += sharing.nbytes[entry]
+        if root == entry:
+            node = <Node>sharing.nodes[sharing.producer[entry]]
+            members.setdefault(node.context, []).append(entry)
     for context, found in members.items():
         tensors.clear()
-        chosen.clear()
-        index_of.assign(n, 0)
+        own.clear()
         for entry in found:
-            if sharing.find(entry) != entry:
-                continue
-            node = <Node>sharing.nodes[sharing.producer[entry]]
-            index_of[entry] = <int64_t>tensors.size()
-            chosen.push_back(entry)
+            own.push_back(entry)
             tensors.push_back(Lifetime(
-                sharing.nbytes[entry], sharing.starts[node.id],
-                min(max(sharing.reads[entry].last, sharing.ends[node.id]), latest)))
+                sharing.nbytes[entry], sharing.starts[sharing.producer[entry]],
+                min(max(sharing.reads[entry].last, sharing.ends[sharing.producer[entry]]), latest)))
         with nogil:
             total = place(tensors, &offsets, kWork)
             bound = most_alive(tensors)
-        places = {}
-        for entry in found:
-            node = <Node>sharing.nodes[sharing.producer[entry]]
-            places[(node, entry - sharing.base[node.id])] = offsets[index_of[sharing.find(entry)]]
-        rows = []
-        for k in range(<Py_ssize_t>tensors.size()):
-            node = <Node>sharing.nodes[sharing.producer[chosen[k]]]
-            rows.append((node, chosen[k] - sharing.base[node.id], tensors[k].size, tensors[k].start, tensors[k].end, offsets[k]))
-        arenas[context] = (total, bound, places, rows)
-    return sharing.shared, sharing.skipped, arenas, no_reuse - sharing.views
+        made.arenas[context] = (total, bound)
+        for k in range(own.size()):
+            made.offset[own[k]] = offsets[k]
+            made.own.push_back(own[k])
+            made.tensors.push_back(tensors[k])
+    for entry in range(n):
+        if not sharing.flags[entry] & kExternal:
+            made.offset[entry] = made.offset[sharing.find(entry)]
+    made.base.swap(sharing.base)
+    made.producer.swap(sharing.producer)
+    made.taken.swap(sharing.taken)
+    made.skipped.swap(sharing.skipped)
+    return made

@@ -12,6 +12,7 @@ from ...ops.kernel cimport CKernel
 from ...ops.modes cimport Generator, generator_of, thread_modes
 from ...ops.plans cimport Plan, plan_of
 from .ir cimport Graph, Node
+from .planner cimport Assignment
 
 from ...ops.errors import MXNetError
 from .infer import why_unplanned
@@ -330,41 +331,36 @@ cdef class Program:
 
 
 cdef class Places:
-    """Where every entry of a graph lies, while a program is made."""
+    """Where every entry of a graph lies, while a program is made; entries have the numbers of the memory plan."""
 
     cdef vector[Operand] operands
     cdef vector[unsigned char] known
-    cdef list first          # of each node, by id
-    cdef object shared
+    cdef Assignment plan
 
-    cdef int put(self, Py_ssize_t entry, Place place, uint32_t array, uint64_t offset) except -1:
+    cdef int put(self, int64_t entry, Place place, uint32_t array, uint64_t offset) except -1:
         self.operands[entry].place = place
         self.operands[entry].array = array
         self.operands[entry].offset = offset
         self.known[entry] = 1
         return 0
 
-    cdef Py_ssize_t find(self, tuple entry) except -1:
-        """The number of an entry, once its place is known: that of what it shares bytes with."""
-        cdef Py_ssize_t at, root
+    cdef int64_t find(self, int64_t entry) except -1:
+        """Return the entry once its place is known: that of what it shares bytes with."""
+        cdef int64_t root = entry, at = entry, following
         cdef uint64_t nbytes
-        cdef list passed = []
-        while True:
-            root = <Py_ssize_t>self.first[(<Node>entry[0]).id] + <Py_ssize_t>entry[1]
-            if self.known[root]:
-                break
-            passed.append(root)
-            entry = self.shared.get(entry)
-            if entry is None:
+        while not self.known[root]:
+            root = self.plan.taken[root]
+            if root < 0:
                 raise MXNetError("the memory plan has no place for a result")
         # Chains of results in one place are long: each is walked once.
-        for number in passed:
-            at = number
+        while at != root:
+            following = self.plan.taken[at]
             nbytes = self.operands[at].bytes
             self.operands[at] = self.operands[root]
             self.operands[at].bytes = nbytes
             self.known[at] = 1
-        return passed[0] if passed else root
+            at = following
+        return entry
 
 
 def compile_graph(Graph graph not None, list plans, memory, dict stored=None):
@@ -386,21 +382,34 @@ def compile_graph(Graph graph not None, list plans, memory, dict stored=None):
     -------
     Program
     """
-    cdef Node node
+    cdef Assignment plan = memory.assignment
     cdef Places places = Places()
-    cdef Py_ssize_t i, k, n_entries = 0, at
-    cdef uint64_t kept_bytes = 0
     cdef list arrays = []
+    places.plan = plan
+    cdef uint64_t kept_bytes = place_arrays(places, graph, arrays, stored)
+    cdef uint64_t arena_bytes = place_in_arenas(places, memory.totals)
+    cdef Program program = Program.__new__(Program)
+    program.pointer = new CProgram(<uint32_t>len(arrays), arena_bytes, kept_bytes)
+    program.graph = graph
+    program.memory = memory
+    program.arrays = arrays
+    add_steps(program.pointer, graph, plans, places)
+    with nogil:
+        program.pointer.finish()
+    return program
+
+
+cdef uint64_t place_arrays(Places places, Graph graph, list arrays, dict stored) except? 1:
+    """Place what has an array of its own, listed in `arrays`, and what is kept; return the bytes of that."""
+    cdef Node node
+    cdef Py_ssize_t i, k
+    cdef int64_t at
+    cdef uint64_t kept_bytes = 0
     cdef dict number_of = {}
-    places.first = []
-    places.shared = memory.shared
+    places.operands.resize(places.plan.offset.size())
+    places.known.resize(places.plan.offset.size())
     for node in graph.nodes:
-        places.first.append(n_entries)
-        n_entries += len(node.specs)
-    places.operands.resize(n_entries)
-    places.known.resize(n_entries)
-    for node in graph.nodes:
-        at = places.first[node.id]
+        at = places.plan.base[node.id]
         for i in range(len(node.specs)):
             places.operands[at + i].bytes = (<Spec>node.specs[i]).nbytes
             places.operands[at + i].offset = 0
@@ -414,7 +423,7 @@ def compile_graph(Graph graph not None, list plans, memory, dict stored=None):
                 kept_bytes += ((<Spec>node.specs[i]).nbytes + 63) // 64 * 64
     for k in range(len(graph.outputs)):
         node, i = graph.outputs[k]
-        at = <Py_ssize_t>places.first[node.id] + i
+        at = places.plan.number(node, i)
         if places.known[at] and places.operands[at].place == Place.kArray:
             raise MXNetError(f"output {k} of the graph, {node.name}, is a variable or another output too")
         if stored is not None and k in stored:
@@ -422,50 +431,49 @@ def compile_graph(Graph graph not None, list plans, memory, dict stored=None):
         else:
             places.put(at, Place.kArray, <uint32_t>len(arrays), 0)
             arrays.append(k)
+    return kept_bytes
+
+
+cdef uint64_t place_in_arenas(Places places, dict totals) except? 1:
+    """Place what lies in the arenas, which follow each other in one; return their bytes."""
+    cdef Assignment plan = places.plan
     cdef dict base_of = {}
-    cdef uint64_t arena_bytes = 0
-    for context, total in memory.totals.items():
-        base_of[context] = arena_bytes
-        arena_bytes += (<uint64_t>total + 63) // 64 * 64
-    cdef object only_base = base_of.get(None) if len(base_of) == 1 else None
-    for entry, offset in memory.offsets.items():
-        node = <Node>(<tuple>entry)[0]
-        at = <Py_ssize_t>places.first[node.id] + <Py_ssize_t>(<tuple>entry)[1]
-        if not places.known[at]:
-            base = only_base if only_base is not None else base_of[node.context]
-            places.put(at, Place.kArena, 0, <uint64_t>base + <uint64_t>offset)
-    cdef Program program = Program.__new__(Program)
-    program.pointer = new CProgram(<uint32_t>len(arrays), arena_bytes, kept_bytes)
-    program.graph = graph
-    program.memory = memory
-    program.arrays = arrays
-    add_steps(program.pointer, graph, plans, places, memory.skipped)
-    with nogil:
-        program.pointer.finish()
-    return program
+    cdef uint64_t base = 0
+    cdef size_t entry
+    for context, total in totals.items():
+        base_of[context] = base
+        base += (<uint64_t>total + 63) // 64 * 64
+    for entry in range(plan.offset.size()):
+        if plan.offset[entry] >= 0 and not places.known[entry]:
+            context = (<Node>plan.nodes[plan.producer[entry]]).context
+            places.put(entry, Place.kArena, 0, <uint64_t>base_of[context] + <uint64_t>plan.offset[entry])
+    return base
 
 
-cdef int add_steps(CProgram* program, Graph graph, list plans, Places places, set skipped) except -1:
+cdef int add_steps(CProgram* program, Graph graph, list plans, Places places) except -1:
     cdef Node node
     cdef Plan plan
     cdef vector[Operand] operands
     cdef vector[double] scalars
-    cdef Py_ssize_t i, at
+    cdef Py_ssize_t i
+    cdef int64_t at
     cdef int phase
     cdef bytes name, description
-    cdef dict step_of = {}, op_names = {}
+    cdef dict op_names = {}
+    cdef vector[int64_t] step_of
     cdef uint32_t n_steps = 0
+    step_of.assign(len(graph.nodes), -1)
     for node in graph.nodes:
-        if node.op is None or node in skipped:
+        if node.op is None or places.plan.skipped[node.id]:
             continue
         plan = <Plan>plans[node.id]
         operands.clear()
         for item in node.inputs:
-            at = <Py_ssize_t>places.first[(<Node>(<tuple>item)[0]).id] + <Py_ssize_t>(<tuple>item)[1]
-            operands.push_back(places.operands[at if places.known[at] else places.find(<tuple>item)])
-        at = places.first[node.id]
+            at = places.plan.number(<Node>(<tuple>item)[0], (<tuple>item)[1])
+            operands.push_back(places.operands[places.find(at)])
+        at = places.plan.base[node.id]
         for i in range(plan.n_outputs):
-            operands.push_back(places.operands[at + i if places.known[at + i] else places.find((node, i))])
+            operands.push_back(places.operands[places.find(at + i)])
         scalars.clear()
         if node.op.dynamic_params:
             for value in node.attrs.scalars:
@@ -485,11 +493,11 @@ cdef int add_steps(CProgram* program, Graph graph, list plans, Places places, se
             for i in range(plan.n_inputs):
                 if plan.mutated[i]:
                     program.mark_mutated(<uint32_t>i)
-        step_of[node] = n_steps
+        step_of[node.id] = n_steps
         if node.controls is not None:
             for before in node.controls:
-                if before in step_of:
-                    program.add_control(<uint32_t>step_of[before], n_steps)
+                if step_of[(<Node>before).id] >= 0:
+                    program.add_control(<uint32_t>step_of[(<Node>before).id], n_steps)
         n_steps += 1
     return 0
 
@@ -528,8 +536,8 @@ class Spread:
         self.graph, self.plans, self.times, self.wide, self.summary = graph, plans, times, wide, summary
 
     def wide_steps(self, skipped):
-        """Return :attr:`wide` for the nodes that become steps."""
-        return [wide for node, wide in zip(self.graph.nodes, self.wide) if node.op is not None and node not in skipped]
+        """Return :attr:`wide` for the nodes that become steps; ``skipped`` says of each node whether it does not."""
+        return [wide for node, wide, gone in zip(self.graph.nodes, self.wide, skipped) if node.op is not None and not gone]
 
 
 def plan_spread(Graph graph not None, list plans, cores=None, double least_gain=0.1):
