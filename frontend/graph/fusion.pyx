@@ -112,7 +112,7 @@ cdef vector[Py_ssize_t] _kinds(Graph graph) except *:
 cdef list _groups(Graph graph):
     """Return the groups as lists of node numbers in order, each of two nodes at least."""
     cdef Node node, source
-    cdef Py_ssize_t kind, most, start
+    cdef Py_ssize_t kind, most
     cdef vector[Py_ssize_t] kinds = _kinds(graph), barrier, parent
     for node in graph.nodes:
         kind = kinds[node.id]
@@ -132,12 +132,32 @@ cdef list _groups(Graph graph):
             source = <Node>(<tuple>entry)[0]
             if kinds[source.id] == kind and barrier[source.id] == barrier[node.id]:
                 parent[find(parent, node.id)] = find(parent, source.id)
-    members = {}
-    for start in range(<Py_ssize_t>kinds.size()):
-        if kinds[start]:
-            members.setdefault(find(parent, start), []).append(start)
-    parts = [group[start : start + MOST_STEPS] for group in members.values() for start in range(0, len(group), MOST_STEPS)]
-    return [part for part in parts if len(part) > 1]
+    return _members(kinds, parent)
+
+
+cdef list _members(vector[Py_ssize_t]& kinds, vector[Py_ssize_t]& parent):
+    """The nodes of each group, in the order of its first; groups of one are none, and none is too large."""
+    cdef list members = [], group
+    cdef vector[Py_ssize_t] place, size
+    cdef Py_ssize_t index, root
+    size.assign(kinds.size(), 0)
+    place.assign(kinds.size(), -1)
+    for index in range(<Py_ssize_t>kinds.size()):
+        if kinds[index]:
+            size[find(parent, index)] += 1
+    for index in range(<Py_ssize_t>kinds.size()):
+        root = find(parent, index) if kinds[index] else -1
+        if root < 0 or size[root] < 2:
+            continue
+        if place[root] < 0:
+            place[root] = len(members)
+            members.append([])
+        (<list>members[place[root]]).append(index)
+    return [
+        part for group in members
+        for part in ([group] if len(group) <= MOST_STEPS else [group[k : k + MOST_STEPS] for k in range(0, len(group), MOST_STEPS)])
+        if len(part) > 1
+    ]
 
 
 # ---- the fused nodes ---------------------------------------------------------------------------------------------------
@@ -152,7 +172,7 @@ cdef class _Fuser:
     cdef vector[char] read_outside       # whether somebody outside its group reads it
     cdef list moved                      # entries that results of groups have become
     cdef dict records, fixed_parts       # what is known of parameter records; numbers of equal ones
-    cdef dict known                      # parameters of fused nodes
+    cdef dict known                      # parameters and specs of fused nodes, by what the groups are like
     cdef object fused_op
 
     def __init__(self, Graph graph not None):
@@ -220,37 +240,50 @@ cdef class _Fuser:
         return <tuple>self.moved[source.id]
 
     cdef Node fuse(self, list group):
-        cdef Node node, source, fused, last
+        """Return the node for a group; its parameters are those of an equal group before it, where there is one."""
+        cdef Node node, fused = Node.__new__(Node), last
         cdef dict inputs = {}
-        cdef list steps = [], numbers = [], results = [], outputs = [], specs = [], operands
+        cdef list numbers = [], results = [], key = []
+        cdef tuple known, described, entry
         cdef Py_ssize_t index, own = self.group_of[<Py_ssize_t>group[0]]
         cdef list members = [self.graph.nodes[index] for index in group]
         for node in members:
             for entry in node.inputs:
-                if self.group_of[(<Node>(<tuple>entry)[0]).id] != own:
-                    inputs.setdefault(entry, len(inputs))
+                if self.group_of[(<Node>entry[0]).id] != own and entry not in inputs:
+                    inputs[entry] = len(inputs)
         for node in members:
-            operands = []
+            described = self.described(node.attrs)
+            key.append(node.op)
+            key.append(described[0])
             for entry in node.inputs:
-                source = <Node>(<tuple>entry)[0]
-                operands.append(len(inputs) + self.member_of[source.id] if self.group_of[source.id] == own else inputs[entry])
-            steps.append((node.op, node.attrs, operands))
-            numbers.extend(self.scalars_of(node.attrs))
+                key.append(self.operand(entry, own, inputs))
+            numbers.extend(<tuple>described[1])
             if self.read_outside[node.id]:
                 results.append(node)
-                outputs.append(len(inputs) + self.member_of[node.id])
-                specs.append(node.specs[0])
-        attrs = self.attributes(steps, outputs, _pairs(inputs, specs), tuple(numbers), len(inputs))
+                key.append(None)
+        for entry in inputs:
+            key.append((<Node>entry[0]).specs[<Py_ssize_t>entry[1]])
+        known = <tuple>self.known.get(tuple(key))
+        if known is None:
+            known = self.known[tuple(key)] = self.describe(members, own, inputs, results, tuple(numbers))
         last = <Node>members[len(members) - 1]
-        fused = Node(self.fused_op, attrs, f"fused_{(<Node>members[0]).name}_{last.name}", inputs)
-        fused.specs = tuple(specs)
+        fused.op, fused.attrs = self.fused_op, known[0]
+        if numbers and fused.attrs.numbers != tuple(numbers):
+            fused.attrs = fused.attrs.with_(numbers=tuple(numbers)).interned()
+        fused.name = f"fused_{(<Node>members[0]).name}_{last.name}"
+        fused.inputs = list(inputs)
+        fused.subgraphs = ()
+        fused.specs = <tuple>known[1]
         fused.context, fused.part, fused.cached = last.context, last.part, last.cached
+        fused.id = -1
         for index, node in enumerate(results):
             self.moved[node.id] = (fused, index)
         return fused
 
-    cdef tuple scalars_of(self, object attrs):
-        return (<tuple>self.described(attrs))[1]
+    cdef Py_ssize_t operand(self, tuple entry, Py_ssize_t own, dict inputs) except -1:
+        """The number that a step has for what it reads: of an input of the group, or behind those of a step."""
+        cdef Node source = <Node>entry[0]
+        return len(inputs) + self.member_of[source.id] if self.group_of[source.id] == own else inputs[entry]
 
     cdef tuple described(self, object attrs):
         """Return a number for the parameters without the dynamic ones, and the values of those."""
@@ -261,23 +294,17 @@ cdef class _Fuser:
             found = self.records[id(attrs)] = (number, attrs.scalars, attrs)
         return found
 
-    cdef object attributes(self, list steps, list outputs, tuple pairs, tuple numbers, Py_ssize_t count):
-        """Return the parameters of a fused node; those of equal groups are made once."""
-        cdef list parts = [count, pairs, *outputs]
-        for op, attrs, operands in steps:
-            parts.append(op)
-            parts.append((<tuple>self.described(attrs))[0])
-            parts.extend(operands)
-        key = tuple(parts)
-        found = self.known.get(key)
-        if found is None:
-            texts = []
-            for op, attrs, operands in steps:
-                values = {name: text for name, text in op.format_attrs(attrs).items() if name not in op.dynamic_params}
-                texts.append([op.name, values, operands])
-            expression = format_expression(texts, outputs, pairs)
-            found = self.known[key] = self.fused_op.attrs(expression=expression, numbers=numbers, num_args=count)
-        return found if not numbers or found.numbers == numbers else found.with_(numbers=numbers).interned()
+    cdef tuple describe(self, list members, Py_ssize_t own, dict inputs, list results, tuple numbers):
+        """Return the parameters and specs of the node for a group like this."""
+        cdef Node node
+        texts = []
+        for node in members:
+            values = {name: text for name, text in node.op.format_attrs(node.attrs).items() if name not in node.op.dynamic_params}
+            texts.append([node.op.name, values, [self.operand(<tuple>entry, own, inputs) for entry in node.inputs]])
+        outputs = [len(inputs) + self.member_of[node.id] for node in results]
+        specs = [node.specs[0] for node in results]
+        expression = format_expression(texts, outputs, _pairs(inputs, specs))
+        return self.fused_op.attrs(expression=expression, numbers=numbers, num_args=len(inputs)), tuple(specs)
 
 
 cdef tuple _pairs(dict inputs, list specs):

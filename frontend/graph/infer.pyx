@@ -69,31 +69,28 @@ cdef class Solver:
         """Apply the rule of node `i`; nodes from `front` on are going to be visited anyway."""
         cdef Node node = <Node>self.graph.nodes[i]
         cdef Node source
-        cdef Py_ssize_t k, n_in = len(node.inputs), base = self.offsets[i]
+        cdef Py_ssize_t k, n_in = len(node.inputs), base = self.offsets[i], end = self.offsets[i + 1]
         cdef list values = self.values
-        cdef list ins = []
-        cdef list key
+        cdef list key = [self.calls[i]]
         for item in node.inputs:
             source = <Node>(<tuple>item)[0]
-            ins.append(values[<Py_ssize_t>self.offsets[source.id] + <Py_ssize_t>(<tuple>item)[1]])
-        outs = values[base:<Py_ssize_t>self.offsets[i + 1]]
-        key = [self.calls[i]]
-        key += ins
-        key += outs
+            key.append(values[<Py_ssize_t>self.offsets[source.id] + <Py_ssize_t>(<tuple>item)[1]])
+        for k in range(base, end):
+            key.append(values[k])
         known_call = tuple(key)
         found = self.cache.get(known_call)
         if found is None:
-            found = self.cache[known_call] = self.ask(node, ins, outs)
+            found = self.cache[known_call] = self.ask(node, key[1:n_in + 1], key[n_in + 1:])
         new_ins = <list>(<tuple>found)[0]
         new_outs = <list>(<tuple>found)[1]
         if new_outs is not None:
             for k in range(len(new_outs)):
-                if differ(new_outs[k], outs[k]):
+                if differ(new_outs[k], values[base + k]):
                     values[base + k] = new_outs[k]
                     self.tell_users(i, k, i, front)
         if new_ins is not None:
             for k in range(n_in):
-                if differ(new_ins[k], ins[k]):
+                if differ(new_ins[k], key[1 + k]):
                     source = <Node>(<tuple>node.inputs[k])[0]
                     index = (<tuple>node.inputs[k])[1]
                     values[<Py_ssize_t>self.offsets[source.id] + <Py_ssize_t>index] = new_ins[k]

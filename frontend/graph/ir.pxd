@@ -28,6 +28,7 @@ cdef class Graph:
     cdef public list notes
 
     cdef bint is_numbered(self) except -1
+    cdef int replace_nodes(self, dict places) except -1
 
 
-cdef list topological(list roots)
+cdef list topological(list roots, dict places=*)

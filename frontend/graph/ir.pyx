@@ -4,6 +4,8 @@ A :class:`Node` is a variable or one operator call; an *entry* ``(node, index)``
 at nodes. A :class:`Graph` owns nodes of its own, in the order in which they may run; passes turn graphs into graphs.
 """
 
+from libcpp.vector cimport vector
+
 from ...ops.errors import MXNetError
 
 #: Which half of a training graph a node belongs to.
@@ -118,23 +120,27 @@ cdef tuple moved_entry(tuple entry, list nodes, list firsts, dict places):
     return <tuple>firsts[place] if index == 0 else (nodes[place], entry[1])
 
 
-cdef list topological(list roots):
-    """Every node under `roots`, inputs first: depth first, in the order of inputs, without recursion."""
+cdef list topological(list roots, dict places=None):
+    """Every node under `roots`, inputs first: depth first, in the order of inputs, without recursion.
+
+    `places` comes back with the place of each.
+    """
     cdef list order = [], stack = []
-    cdef set done = set()
+    cdef vector[Py_ssize_t] children     # of the nodes on the stack: how many have been looked at
     cdef Node node, child
     cdef Py_ssize_t at, n
-    # A frame is [node, next child]; children are the inputs, then the control dependencies.
-    cdef set open_nodes = set()
+    if places is None:
+        places = {}
+    # Children are the inputs, then the control dependencies. The place of a node on the stack is -1.
     for root in roots:
-        if root in done:
+        if root in places:
             continue
-        stack.append([root, 0])
-        open_nodes.add(root)
+        stack.append(root)
+        children.push_back(0)
+        places[root] = -1
         while stack:
-            frame = <list>stack[len(stack) - 1]
-            node = <Node>frame[0]
-            at = frame[1]
+            node = <Node>stack[len(stack) - 1]
+            at = children.back()
             n = len(node.inputs)
             child = None
             while True:
@@ -146,18 +152,20 @@ cdef list topological(list roots):
                     child = None
                     break
                 at += 1
-                if child in open_nodes:
-                    raise MXNetError(f"the graph has a cycle through node {child.name!r}")
-                if child not in done:
+                found = places.get(child)
+                if found is None:
                     break
-            frame[1] = at
+                if found == -1:
+                    raise MXNetError(f"the graph has a cycle through node {child.name!r}")
+            children[children.size() - 1] = at
             if child is not None:
-                stack.append([child, 0])
-                open_nodes.add(child)
+                stack.append(child)
+                children.push_back(0)
+                places[child] = -1
             else:
                 stack.pop()
-                open_nodes.discard(node)
-                done.add(node)
+                children.pop_back()
+                places[node] = len(order)
                 order.append(node)
     return order
 
@@ -220,10 +228,11 @@ cdef class Graph:
     def from_entries(entries):
         """Return a graph with copies of all nodes that ``entries``, its heads, need."""
         cdef Graph graph = Graph()
-        graph.nodes = topological([node for node, _ in entries])
+        cdef dict places = {}
+        graph.nodes = topological([node for node, _ in entries], places)
         graph.outputs = list(entries)
         graph.n_heads = len(graph.outputs)
-        graph.replace_nodes()
+        graph.replace_nodes(None if graph.is_numbered() else places)
         return graph
 
     def copy(self):
@@ -237,17 +246,16 @@ cdef class Graph:
         graph.constants = dict(self.constants)
         graph.train = self.train
         graph.notes = list(self.notes)
-        graph.replace_nodes()
+        graph.replace_nodes(None if self.is_numbered() else {node: place for place, node in enumerate(self.nodes)})
         return graph
 
     def writable(self):
         """Return what a pass may change: a copy, or the graph itself where it is disposable."""
         return self if self.disposable else self.copy()
 
-    def replace_nodes(self):
-        """Put copies in the place of all nodes."""
+    cdef int replace_nodes(self, dict places) except -1:
+        """Put copies in the place of all nodes; `places` tells where each is, None that their numbers do."""
         cdef list nodes = [], firsts = []  # the copies, and the entries of their first outputs
-        cdef dict places = None if self.is_numbered() else {}
         cdef Node node, made
         cdef Py_ssize_t i
         for i, node in enumerate(self.nodes):
@@ -255,8 +263,6 @@ cdef class Graph:
             made.id = i
             nodes.append(made)
             firsts.append((made, 0))
-            if places is not None:
-                places[node] = i
         for made in nodes:
             for i in range(len(made.inputs)):
                 made.inputs[i] = moved_entry(<tuple>made.inputs[i], nodes, firsts, places)
@@ -267,6 +273,7 @@ cdef class Graph:
             present = set(self.nodes)
             self.head_grads = [nodes[place_of(<Node>source, places)] for source in self.head_grads if source in present]
         self.nodes = nodes
+        return 0
 
     cdef bint is_numbered(self) except -1:
         """Whether every node's ``id`` is its place; not so for the nodes of symbols, which many graphs share."""

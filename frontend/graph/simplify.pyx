@@ -5,6 +5,8 @@ order of the nodes that stay is kept: the gradient pass has put backward nodes w
 """
 
 cimport cython
+from libc.stdint cimport uint64_t
+from libcpp.unordered_map cimport unordered_map
 from libcpp.vector cimport vector
 
 from .ir cimport Graph, Node
@@ -149,6 +151,77 @@ cdef set mutated_entries(Graph graph):
     return found
 
 
+cdef inline uint64_t mixed(uint64_t hashed, uint64_t value) noexcept:
+    # The multiplier and shift of the finalizer of splitmix64 (Steele, Lea, Flood 2014).
+    hashed = (hashed ^ value) * 0xBF58476D1CE4E5B9ULL
+    return hashed ^ (hashed >> 27)
+
+
+@cython.final
+cdef class Calls:
+    """The calls seen so far, found by what they compute. No object is made for a call: graphs have hundreds of thousands."""
+
+    cdef list nodes                             # of the graph, in order
+    cdef dict kinds                             # numbers by operator, parameter record, device and group
+    cdef dict by_value                          # the same with parameters by value: equal records have one number
+    cdef vector[Py_ssize_t] kind                # of each node
+    cdef unordered_map[uint64_t, Py_ssize_t] last
+    cdef vector[Py_ssize_t] before              # the node with the same hash that was added before; -1: none
+
+    def __init__(self, list nodes):
+        self.nodes = nodes
+        self.kinds, self.by_value = {}, {}
+        self.kind.resize(len(nodes))
+        self.before.resize(len(nodes))
+
+    cdef uint64_t hash_of(self, Node node) except? 0:
+        """Note the node's kind; hash it with its inputs."""
+        cdef uint64_t hashed
+        group = node.annotations.get("__ctx_group__") if node.annotations is not None else None
+        key = (node.op, id(node.attrs), node.context, group)
+        number = self.kinds.get(key)
+        if number is None:
+            value = (node.op, type(node.attrs), node.attrs._values(), node.context, group)
+            number = self.kinds[key] = self.by_value.setdefault(value, len(self.by_value))
+        self.kind[node.id] = number
+        hashed = mixed(1, self.kind[node.id])
+        for entry in node.inputs:
+            hashed = mixed(hashed, <uint64_t>(<Node>(<tuple>entry)[0]).id)
+            hashed = mixed(hashed, <uint64_t><Py_ssize_t>(<tuple>entry)[1])
+        return hashed
+
+    cdef Node find(self, Node node, uint64_t hashed):
+        """Return the last added call that is equal to this one, or None."""
+        cdef Py_ssize_t at
+        cdef Node other
+        found = self.last.find(hashed)
+        if found == self.last.end():
+            return None
+        at = self.last[hashed]
+        while at >= 0:
+            other = <Node>self.nodes[at]
+            if self.kind[at] == self.kind[node.id] and same_entries(node.inputs, other.inputs):
+                return other
+            at = self.before[at]
+        return None
+
+    cdef int add(self, Node node, uint64_t hashed) except -1:
+        found = self.last.find(hashed)
+        self.before[node.id] = -1 if found == self.last.end() else self.last[hashed]
+        self.last[hashed] = node.id
+        return 0
+
+
+cdef bint same_entries(list entries, list others) except -1:
+    cdef Py_ssize_t k
+    if len(entries) != len(others):
+        return False
+    for k in range(len(entries)):
+        if (<tuple>entries[k])[0] is not (<tuple>others[k])[0] or (<tuple>entries[k])[1] != (<tuple>others[k])[1]:
+            return False
+    return True
+
+
 cdef tuple walk(Graph graph, bint identities, bint common):
     """Rewrite the graph's inputs; return how many nodes were bypassed, and how many merged."""
     cdef Py_ssize_t i, k, removed = 0, merged = 0
@@ -156,9 +229,8 @@ cdef tuple walk(Graph graph, bint identities, bint common):
     cdef set mutated = mutated_entries(graph)
     cdef set heads = set(graph.outputs)
     cdef vector[char] late = read_late(graph)
-    cdef dict known = {}
-    cdef dict numbers = {}     # of parameter records, by identity; equal ones have one number; operators may share a record
-    cdef dict by_value = {}
+    cdef Calls known = Calls(graph.nodes)
+    cdef uint64_t hashed
     cdef Node node, source, other
     cdef Facts facts
     for i in range(len(graph.nodes)):
@@ -186,19 +258,11 @@ cdef tuple walk(Graph graph, bint identities, bint common):
                 removed += 1
                 continue
         if common and facts.pure and mergeable(node, mutated):
-            group = node.annotations.get("__ctx_group__") if node.annotations is not None else None
-            number = numbers.get(id(node.attrs))
-            if number is None:
-                number = numbers[id(node.attrs)] = by_value.setdefault((type(node.attrs), node.attrs._values()), len(by_value))
-            key = [node.op, number, node.context, group]
-            for entry in node.inputs:
-                key.append((<Node>(<tuple>entry)[0]).id)
-                key.append((<tuple>entry)[1])
-            key = tuple(key)
-            other = known.get(key)
+            hashed = known.hash_of(node)
+            other = known.find(node, hashed)
             if other is None or (other.part != node.part and not late[other.id]):
                 # Across the border between the parts only where the earlier one is kept until then anyway.
-                known[key] = node
+                known.add(node, hashed)
                 continue
             for k in range(len(node.specs)):
                 if (node, k) in heads:
