@@ -293,32 +293,10 @@ operator(
     inputs=("a", "indices"),
     shape=_batch_take_shape,
     dtype=rules.first_dtype,
-    gradient=lambda ctx, out_grad: [F._backward_batch_take(out_grad, *ctx.inputs) if ctx.needs[0] else None, None],
-    saves="i",
     numpy=_batch_take,
-    doc="""Take one element of each row: ``out[i] = a[i, indices[i]]``. Deprecated in MXNet; see pick.""",
+    doc="""Take one element of each row: ``out[i] = a[i, indices[i]]``. As in MXNet it has no gradient; pick has one.""",
 )
 
-
-def _backward_batch_take(attrs: Any, ins: Arrays, outs: Arrays) -> None:
-    out_grad, data, indices = ins
-    target = outs[0].reshape(-1, data.shape[-1])
-    target.fill(0)
-    chosen = _bounded(indices, target.shape[1], "clip", "batch_take").reshape(-1)
-    target[np.arange(target.shape[0]), chosen] = out_grad.reshape(-1)
-
-
-operator(
-    "_backward_batch_take",
-    inputs=("out_grad", "a", "indices"),
-    shape=lambda attrs, shapes: [shapes[1]],
-    dtype=rules.first_dtype,
-    gradient=lambda ctx, out_grad: [F.batch_take(out_grad, ctx.inputs[2]), None, None],
-    unread=(1,),
-    saves="i",
-    numpy=_backward_batch_take,
-    doc="""Gradient of batch_take.""",
-)
 
 # ---- gather_nd, scatter_nd -----------------------------------------------------------------------------------------------
 

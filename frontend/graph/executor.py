@@ -79,6 +79,8 @@ class Executor:
         self._forward_of: Any = None  # what a backward run goes on from
         self._head_gradient_names = head_gradient_names(bound.graph)
         self.outputs: list[NDArray] = self._make_outputs(bound.head_specs)
+        if self._gradients and any(node.op is not None and node.op.gradient is None for node in bound.graph.nodes):
+            self._get(True, True)  # what cannot be differentiated is refused here, not when training has begun
 
     def __repr__(self) -> str:
         return f"<Executor of {', '.join(self._output_names())} on {self._ctx}>"
@@ -130,15 +132,30 @@ class Executor:
 
     def _compile(self, train: bool, backward: bool, optimized: bool = True) -> Compiled:
         wanted = [name for name in self._bound.arg_names if name in self._gradients] if backward else []
+        seen = wanted if optimized or not wanted else self._differentiated_with(wanted)
         return build(
             self._bound.inferred,
             train=train,
-            wrt=wanted,
+            wrt=seen,
             add=[name for name in wanted if self._requests[name] == "add"],
             context=self._ctx,
             groups=self._group2ctx,
             optimized=optimized,
         )
+
+    def _differentiated_with(self, wanted: list[str]) -> list[str]:
+        """Return the variables in which a backward run that goes node by node differentiates anyway.
+
+        A monitor sees all that the backward nodes give, as in MXNet, also the gradients that nobody asked for.
+        """
+        reached = {node for node in self._bound.graph.nodes if node.op is None and node.name in wanted}
+        found = {node.name for node in reached}
+        for node in self._bound.graph.nodes:
+            sources = [source for source, _ in node.inputs]
+            if reached.intersection(sources):
+                reached.add(node)
+                found.update(source.name for source in sources if source.op is None)
+        return [name for name in self._bound.arg_names if name in found]
 
     def _get(self, train: bool, backward: bool) -> Compiled:
         key = (train, backward and bool(self._gradients))
@@ -375,7 +392,8 @@ class Executor:
             steps.differentiate([found.get(name) for name in self._head_gradient_names])
             return
         for name, gradient in steps.backward(self._head_grads(steps.compiled, out_grads)).items():
-            gradient.copyto(self._gradients[name])
+            if name in self._gradients:
+                gradient.copyto(self._gradients[name])
 
     def set_monitor_callback(self, callback: Callable[[str, NDArray], Any], monitor_all: bool = False) -> None:
         """Have ``callback(name, array)`` called for the results of all nodes; runs then go node by node.
@@ -541,6 +559,11 @@ def reshape(executor: Executor, partial_shaping: bool, allow_up_sizing: bool, sh
         bound.aux.append(fit(node.name, array, specs[node], "auxiliary state"))
     bound.check()
     made = Executor(executor._symbol, executor._ctx, executor._grad_req, executor._group2ctx, bound, executor)
+    for i, ((node, _), old, new) in enumerate(zip(bound.graph.outputs, executor.outputs, made.outputs)):
+        # The two share what they compute, too.
+        known = node.op is not None and old is not None and new is not None
+        if known and new.size <= old.size and (new.dtype, new.ctx) == (old.dtype, old.ctx):
+            made.outputs[i] = old._view(new.shape)
     made._monitor, made._monitor_all = executor._monitor, executor._monitor_all
     return made
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..graph.collector import paused
 from ..graph.ir import Node, auxiliary_nodes, topological_order
+from ..util import is_np_shape
 
 __all__ = ["MXNET_VERSION", "write"]
 
@@ -101,7 +102,8 @@ def _graph(entries: Sequence[Entry], indent: str, top: bool) -> str:
         ("heads", _list([ids.entry(entry) for entry in entries], deeper)),
     ]
     if top:
-        items.append(("attrs", f'{{"mxnet_version": ["int", {MXNET_VERSION}]}}'))
+        shapes = '"is_np_shape": ["int", 1], ' if is_np_shape() else ""
+        items.append(("attrs", f'{{{shapes}"mxnet_version": ["int", {MXNET_VERSION}]}}'))
     return _object(items, indent)
 
 

@@ -283,6 +283,15 @@ class Symbol:
         """
         return self._of(self._composed(args, kwargs))
 
+    def _gen_atomic_symbol(self) -> Symbol:
+        """Return the operator alone: with its parameters, and variables in place of its inputs."""
+        nodes = {node for node, _ in self._entries}
+        node = nodes.pop()
+        if nodes or node.op is None:
+            raise MXNetError(f"_gen_atomic_symbol: expected the outputs of one operator, got {self!r}")
+        made = composition.make_node(node.op, node.attrs, "", [None] * len(node.inputs), dict(node.annotations or {}))
+        return self._of([(made, index) for index in range(made.n_visible)])
+
     def _compose(self, *args: Symbol, **kwargs: Any) -> None:
         self._entries = self._composed(args, kwargs)
 

@@ -657,3 +657,33 @@ def test_ctrl_c_ends_the_wait_and_not_the_step():
     thread.join()
     assert not interrupted
     assert output.asnumpy().tolist() == [1, 1]
+
+
+def test_reshaped_executors_share_their_outputs():
+    net = mx.sym.FullyConnected(mx.sym.Variable("x"), num_hidden=4, no_bias=True)
+    executor = net.simple_bind(mx.cpu(), x=(5, 4), grad_req="null")
+    for array in executor.arg_arrays:
+        array[:] = 1
+    smaller, larger = executor.reshape(x=(3, 4)), executor.reshape(allow_up_sizing=True, x=(6, 4))
+    smaller.forward()
+    assert executor.outputs[0].asnumpy()[:3].tolist() == smaller.outputs[0].asnumpy().tolist() == [[4] * 4] * 3
+    larger.arg_dict["x"][:] = 0
+    larger.forward()
+    assert executor.outputs[0].asnumpy()[:3].tolist() == [[4] * 4] * 3
+    executor.forward()
+    assert executor.outputs[0].asnumpy().tolist() == [[4] * 4] * 5
+
+
+def test_what_cannot_be_differentiated_is_refused_when_it_is_bound():
+    x, index = mx.sym.Variable("x"), mx.sym.Variable("index")
+    taken = mx.sym.batch_take(x, index, name="taken")
+    shapes = {"x": (3, 2), "index": (3,), "type_dict": {"index": "int32"}}
+    for grad_req in ("write", {"x": "write", "index": "null"}):
+        with pytest.raises(mx.MXNetError, match="taken: batch_take has no gradient"):
+            taken.simple_bind(mx.cpu(), grad_req=grad_req, **shapes)
+    taken.simple_bind(mx.cpu(), grad_req="null", **shapes)
+    taken.simple_bind(mx.cpu(), grad_req={"x": "null", "index": "null"}, **shapes)
+    executor = mx.sym.BlockGrad(taken).simple_bind(mx.cpu(), **shapes)
+    executor.forward(is_train=True)
+    executor.backward()
+    assert executor.grad_dict["x"].asnumpy().tolist() == [[0, 0]] * 3

@@ -313,7 +313,6 @@ GRADIENTS = {
     "take wrapped": (lambda x: mx.nd.take(x, ROWS, axis=1, mode="wrap"), (2, 3)),
     "pick": (lambda x: mx.nd.pick(x, mx.nd.array([0, 2])), (2, 3)),
     "pick kept": (lambda x: mx.nd.pick(x, mx.nd.array([0, 1, 1]), axis=0, keepdims=True), (2, 3)),
-    "batch_take": (lambda x: mx.nd.batch_take(x, mx.nd.array([0, 2], dtype="int32")), (2, 3)),
     "gather_nd": (lambda x: mx.nd.gather_nd(x, mx.nd.array([[0, 1, 1], [2, 0, 0]])), (2, 3)),
     "scatter_nd": (lambda x: mx.nd.scatter_nd(x, mx.nd.array([[0, 1, 1], [2, 0, 1]]), shape=(2, 3)), (3,)),
     "embedding": (lambda x: mx.nd.Embedding(ROWS, x, input_dim=3, output_dim=2), (3, 2)),

@@ -292,3 +292,23 @@ def test_errors_of_descriptions_are_errors_of_the_operator():
     with pytest.raises(mx.MXNetError, match="'test_no_shape': infer_shape raised ZeroDivisionError") as error:
         graph.infer_shape(x=(2,))
     assert "division by zero" in str(error.value)
+
+
+def test_the_operator_of_a_symbol_alone():
+    net = s.FullyConnected(s.exp(s.var("x")), num_hidden=3, no_bias=True, name="dense")
+    alone = net._gen_atomic_symbol()
+    assert alone.list_attr() == net.list_attr()
+    assert alone(s.var("y")).list_arguments()[0] == "y"
+    assert len(s.split(s.var("x"), num_outputs=3)._gen_atomic_symbol().list_outputs()) == 3
+    for other in (s.var("x"), s.Group([net, s.var("x")])):
+        with pytest.raises(mx.MXNetError, match="expected the outputs of one operator"):
+            other._gen_atomic_symbol()
+
+
+@pytest.mark.parametrize("np_shape", [False, True])
+def test_json_tells_the_meaning_of_zero_in_shapes(np_shape):
+    net = s.exp(s.var("x"))
+    with mx.util.np_shape(np_shape):
+        text = net.tojson()
+    assert ('"is_np_shape": ["int", 1]' in text) == np_shape
+    assert s.load_json(text).list_arguments() == ["x"]
