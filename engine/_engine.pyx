@@ -3,10 +3,11 @@
 import os
 import traceback
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport strncpy
 from libcpp.string cimport string
 from libcpp.vector cimport vector
@@ -62,8 +63,11 @@ from .cengine cimport (
     take_first_error,
     throttle,
     trace_read,
+    ticks,
+    trace_inline,
     trace_start,
     trace_stop,
+    tracing,
     var_id,
     var_release,
     wait_for,
@@ -593,3 +597,26 @@ def stop_events():
     trace_stop()
     trace_read(visit_record, <void*>records)
     return records
+
+
+@cython.final
+cdef class Span:
+    """Records what runs inside a ``with`` statement as one piece of work of this thread, where events are recorded.
+
+    >>> with Span("reading"):
+    ...     pass
+    """
+
+    cdef uint32_t name
+    cdef uint64_t begin
+
+    def __init__(self, str name not None):
+        encoded = name.encode()
+        self.name = intern_name(encoded)
+
+    def __enter__(self):
+        self.begin = ticks() if tracing.load() else 0
+
+    def __exit__(self, *error):
+        if self.begin:
+            trace_inline(self.name, self.begin, ticks())

@@ -168,6 +168,9 @@ cdef extern from "engine/core/engine.hpp" namespace "weft" nogil:
         uint32_t kind
         uint64_t value
 
+    CAtomicInt tracing
+    uint64_t ticks()
+    void trace_inline(uint32_t name, uint64_t begin_ticks, uint64_t end_ticks)
     void trace_start(size_t capacity)
     void trace_stop()
     void trace_read(void (*visit)(void* context, uint32_t thread, const EventRecord* record) noexcept nogil, void* context)

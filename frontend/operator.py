@@ -32,11 +32,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..engine import push
+from ..engine._engine import Span
 from ..ops.array import NDArray, empty
 from ..ops.dispatch import function
 from ..ops.modes import is_recording, is_training, set_recording, set_training
 from ..ops.params import plain_text
 from ..ops.recording import new_function_node
+from ..profiler.chrome import PYTHON
 from .base import MXNetError
 
 __all__ = [
@@ -293,7 +295,7 @@ class _CustomCall:
 
     def run_forward(self, inputs: list[NDArray], outputs: list[NDArray], states: list[NDArray], train: bool) -> None:
         def forward() -> None:
-            with _mode(train):
+            with _mode(train), Span(self.op_type + PYTHON):
                 self.op.forward(train, ["write"] * len(outputs), inputs, outputs, states)
 
         push(forward, reads=[*inputs, *states], writes=[*outputs, *states], name=f"Custom {self.op_type}")
@@ -308,7 +310,7 @@ class _CustomCall:
         train = is_training()
 
         def backward() -> None:
-            with _mode(train):
+            with _mode(train), Span(f"_backward_{self.op_type}{PYTHON}"):
                 self.op.backward(request, out_grads, inputs, outputs, grads, states)
 
         reads = [*out_grads, *inputs, *outputs, *states]

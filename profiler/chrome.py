@@ -10,10 +10,13 @@ from typing import Any
 
 from ..engine._engine import start_events, stop_events, wait_all
 
-__all__ = ["chrome_events", "trace", "write_chrome_trace"]
+__all__ = ["CUSTOM", "PYTHON", "chrome_events", "trace", "write_chrome_trace"]
 
 #: thread, kind, name, task, time, end, value: see engine/_engine.pyx, stop_events
 Record = tuple[int, str, str, int, int, int, int]
+
+#: The category of custom operators, and what the name of their Python code ends in; both are MXNet's.
+CUSTOM, PYTHON = "Custom Operator", "::pure_python"
 
 
 def _complete(thread: int, name: str, begin: int, end: int, **arguments: Any) -> dict[str, Any]:
@@ -50,7 +53,9 @@ def chrome_events(records: Iterable[Record]) -> list[dict[str, Any]]:
     >>> event["ts"], event["dur"], event["args"]
     (4.0, 0.0, {'timed': False})
     """
-    events = []
+    events: list[dict[str, Any]] = []
+    origins: list[tuple[int, int]] = []  # for each event the thread that asked for it, and when
+    pushers: dict[int, tuple[int, int]] = {}
     waiting: dict[int, dict[str, int]] = {}
     declared: dict[int, dict[str, Any]] = {}
     started: dict[tuple[int, int], int] = {}
@@ -62,6 +67,7 @@ def chrome_events(records: Iterable[Record]) -> list[dict[str, Any]]:
                 events.append(_complete(thread, name, time, end))
             else:
                 events.append(_complete(thread, name, time, time, timed=False))
+            origins.append((thread, time))
         elif kind == "started":
             started[thread, task] = time
         elif kind == "finished":
@@ -72,17 +78,38 @@ def chrome_events(records: Iterable[Record]) -> list[dict[str, Any]]:
             if begin is not None:
                 delays = {f"us_since_{mark}": (begin - at) / 1000 for mark, at in marks.items()}
                 events.append(_complete(thread, name, begin, time, task=task, **facts, **delays))
+                origins.append(pushers.pop(task, (thread, begin)))
         elif kind in ("reads", "writes"):
             declared.setdefault(task, {}).setdefault(kind, []).append(value)
         else:
             waiting.setdefault(task, {})[kind] = time
             if kind == "pushed":
+                pushers[task] = thread, time
                 declared.setdefault(task, {})["bytes"] = value
+    _give_to_custom_operators(events, origins)
     names = [
         {"ph": "M", "name": "thread_name", "pid": os.getpid(), "tid": thread, "args": {"name": f"engine thread {thread}"}}
         for thread in sorted(threads)
     ]
     return names + events
+
+
+def _give_to_custom_operators(events: list[dict[str, Any]], origins: list[tuple[int, int]]) -> None:
+    """Name what custom operators in Python ask for after them: ``<operator>::<what it called>``, in a category of its own."""
+    spans: dict[int, list[tuple[float, float, str]]] = {}
+    for event in events:
+        if event["name"].endswith(PYTHON):
+            event["cat"] = CUSTOM
+            span = (event["ts"] * 1000, (event["ts"] + event["dur"]) * 1000, event["name"].removesuffix(PYTHON))
+            spans.setdefault(event["tid"], []).append(span)
+    if not spans:
+        return
+    for event, (thread, time) in zip(events, origins):
+        if event["cat"] != CUSTOM:
+            for begin, end, owner in spans.get(thread, ()):
+                if begin <= time <= end:
+                    event["cat"], event["name"] = CUSTOM, f"{owner}::{event['name']}"
+                    break
 
 
 def write_chrome_trace(records: Iterable[Record], path: str | os.PathLike[str]) -> int:

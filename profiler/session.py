@@ -23,7 +23,7 @@ import time
 import warnings
 from typing import Any
 
-from ..engine._engine import start_events, stop_events, wait_all
+from ..engine._engine import pool_info, start_events, stop_events, wait_all
 from ..engine.errors import MXNetError
 from .chrome import chrome_events
 
@@ -100,6 +100,8 @@ class Session:
         self._base = 0
         self._events: list[Event] = []
         self._counted = 0
+        self._memory: list[float] = []  # bytes in use, whenever recording began or ended, and at the peak
+        self._peak = 0
 
     @property
     def active(self) -> bool:
@@ -140,6 +142,7 @@ class Session:
                 return
             if self._finished:  # the file is written: what comes now is another profile
                 self._events, self._counted, self._finished = [], 0, False
+                self._memory = []
             self._running, self._paused = True, False
             self._start()
 
@@ -171,16 +174,28 @@ class Session:
             self._base = time.perf_counter_ns()
             start_events(CAPACITY)
             self._recording = True
+            self._look_at_memory()
 
     def _collect(self) -> None:
         if not self._recording:
             return
         self._recording = False
+        self._look_at_memory()
         for event in chrome_events(stop_events()):
             if event["ph"] == "X":
-                event["cat"] = "operator"
+                if event["cat"] == "task":
+                    event["cat"] = "operator"
                 event["ts"] += self._base / 1000
             self._events.append(event)
+
+    def _look_at_memory(self) -> None:
+        if not (self._config["profile_memory"] or self._config["profile_all"]):
+            return
+        info = pool_info()
+        if not self._recording and info["peak"] > self._peak:
+            self._memory.append(info["peak"])
+        self._memory.append(info["in_use"])
+        self._peak = info["peak"]
 
     def add(self, event: Event) -> None:
         """Keep an event of the program itself; `ts` and `dur` are in microseconds of ``time.perf_counter_ns``."""
@@ -213,8 +228,19 @@ class Session:
                 if event["ph"] in ("X", "C"):
                     found.setdefault(event["cat"], {}).setdefault(event["name"], Figures()).add(event)
             if reset:
-                self._counted = len(events)
+                self._counted, self._memory = len(events), []
         return {domain: {name: figures.row() for name, figures in names.items()} for domain, names in sorted(found.items())}
+
+
+    def memory(self) -> dict[str, dict[str, dict[str, float]]]:
+        """Return how much memory arrays took, in kB, under MXNet's names."""
+        with self._lock:
+            self._so_far()
+            sizes = [size / 1000 for size in self._memory]
+        if not sizes:
+            return {}
+        row = {"Count": len(sizes), "Min": min(sizes), "Max": max(sizes), "Avg": sum(sizes) / len(sizes)}
+        return {"Device Storage": {"Memory: cpu/0": row}}
 
 
 #: The session of this process.
@@ -230,9 +256,10 @@ def set_config(**kwargs: Any) -> None:
         The trace file, for chrome://tracing, Perfetto and speedscope.
     profile_all, profile_symbolic, profile_imperative : bool
         Record what the engine runs; each of them records all of it, the last two are True at first.
-    profile_memory, profile_api : bool
-        Taken for compatibility: there is no C interface whose calls could be recorded; memory stands in the trace as the bytes
-        of each task's results.
+    profile_memory : bool
+        Let tables tell how much memory arrays took: whenever recording began or ended, and at a new peak.
+    profile_api : bool
+        Taken for compatibility: there is no C interface whose calls could be recorded.
     aggregate_stats : bool, default False
         Let :func:`dumps` make tables.
     continuous_dump, dump_period, profile_process
@@ -301,12 +328,13 @@ def dumps(reset: bool = False, format: str = "table", sort_by: str = "total", as
     if not session.aggregates:
         return ""
     column = COLUMNS[sort_by]
+    memory = session.memory()
     found = {
         domain: dict(sorted(names.items(), key=lambda item: item[1][column], reverse=not ascending))
         for domain, names in session.statistics(reset).items()
     }
     if format == "json":
-        return json.dumps({"Time": found, "Memory": {}, "Unit": {"Time": "ms", "Memory": "kB"}}, indent=4)
+        return json.dumps({"Time": found, "Memory": memory, "Unit": {"Time": "ms", "Memory": "kB"}}, indent=4)
     heads = ("Name", "Total Count", "Time (ms)", "Min Time (ms)", "Max Time (ms)", "Avg Time (ms)")
     layout = "{:<40}" + "{:>16}" * 5
     lines = ["", "Profile Statistics:"]
@@ -315,6 +343,12 @@ def dumps(reset: bool = False, format: str = "table", sort_by: str = "total", as
         for name, row in names.items():
             times = (f"{row[key]:.4f}" for key in ("Total", "Min", "Max", "Avg"))
             lines.append(layout.format(name, row["Count"], *times))
+        lines.append("")
+    heads = ("Name", "Total Count", "Min Use (kB)", "Max Use (kB)", "Avg Use (kB)")
+    layout = "{:<40}" + "{:>16}" * 4
+    for domain, names in memory.items():
+        lines += [domain, "=" * 17, layout.format(*heads), layout.format(*("-" * len(head) for head in heads))]
+        lines += [layout.format(name, row["Count"], *(f"{row[key]:.4f}" for key in ("Min", "Max", "Avg"))) for name, row in names.items()]
         lines.append("")
     return "\n".join(lines) + "\n"
 

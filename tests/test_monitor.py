@@ -31,7 +31,7 @@ def names_seen(executor, monitor_all=False):
 
 @pytest.mark.parametrize("request_of_data", ["write", "null"])
 def test_all_that_backward_nodes_give_is_seen_whatever_is_wanted(request_of_data):
-    wanted = {name: "write" for name in network().list_arguments()} | {"data": request_of_data, "softmax_label": "null"}
+    wanted = dict.fromkeys(network().list_arguments(), "write") | {"data": request_of_data, "softmax_label": "null"}
     seen = names_seen(bound(wanted))
     assert seen[:4] == FORWARD
     for node in ("fc0", "fc1"):
@@ -40,7 +40,7 @@ def test_all_that_backward_nodes_give_is_seen_whatever_is_wanted(request_of_data
 
 
 def test_gradients_are_those_without_a_monitor():
-    wanted = {name: "add" for name in network().list_arguments()} | {"data": "null", "softmax_label": "null"}
+    wanted = dict.fromkeys(network().list_arguments(), "add") | {"data": "null", "softmax_label": "null"}
     plain = bound(wanted)
     watched = network().bind(mx.cpu(), plain.arg_dict, {n: mx.nd.zeros_like(g) for n, g in plain.grad_dict.items() if g is not None}, wanted)
     for _ in range(2):

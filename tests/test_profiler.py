@@ -1,6 +1,7 @@
 """Chrome traces."""
 
 import json
+import re
 import time
 
 import pytest
@@ -265,3 +266,63 @@ def test_old_names(session):
     with pytest.warns(DeprecationWarning, match="dump"):
         profiler.dump_profile()
     assert events_of(session)
+
+
+class Scaled(mx.operator.CustomOp):
+    def forward(self, is_train, req, in_data, out_data, aux):
+        self.assign(out_data[0], req[0], in_data[0] + 1)
+        mx.nd.zeros((300, 400)).wait_to_read()
+
+    def backward(self, req, out_grad, in_data, out_data, in_grad, aux):
+        self.assign(in_grad[0], req[0], mx.nd.broadcast_mul(out_grad[0], out_data[0]))
+
+
+@mx.operator.register("profiled_scale")
+class ScaledProp(mx.operator.CustomOpProp):
+    def create_operator(self, ctx, shapes, dtypes):
+        return Scaled()
+
+
+@pytest.mark.parametrize("bound", [False, True])
+def test_what_custom_operators_do_stands_under_their_name(session, bound):
+    x = mx.nd.ones((3,))
+    x.attach_grad()
+    profiler.set_state("run")
+    if bound:
+        executor = mx.sym.Custom(mx.sym.var("x"), op_type="profiled_scale").bind(mx.cpu(), {"x": x}, {"x": x.grad})
+        executor.forward(is_train=True)
+        executor.backward(mx.nd.ones((3,)))
+    else:
+        with mx.autograd.record():
+            y = mx.nd.Custom(x, op_type="profiled_scale")
+        y.backward()
+    mx.nd.exp(x).wait_to_read()
+    mx.nd.waitall()
+    profiler.set_state("stop")
+    found = times()
+    custom = found["Custom Operator"]
+    expected = {"profiled_scale::pure_python", "profiled_scale::_plus_scalar", "profiled_scale::_zeros"}
+    expected |= {"_backward_profiled_scale::pure_python", "_backward_profiled_scale::broadcast_mul"}
+    assert expected <= custom.keys()
+    assert all(row["Count"] == 1 for name, row in custom.items() if name in expected)
+    assert custom["profiled_scale::pure_python"]["Total"] >= custom["profiled_scale::_zeros"]["Total"]
+    assert "exp" in found["operator"] and not {"_plus_scalar", "broadcast_mul"} & found["operator"].keys()
+
+
+def test_tables_tell_the_memory_in_use(session):
+    profiler.set_state("run")
+    before = mx.engine.storage()["in_use"]
+    kept = mx.nd.ones((1000, 500))
+    kept.wait_to_read()
+    profiler.set_state("stop")
+    found = json.loads(profiler.dumps(format="json"))
+    row = found["Memory"]["Device Storage"]["Memory: cpu/0"]
+    assert found["Unit"]["Memory"] == "kB"
+    assert row["Count"] >= 2 and row["Min"] <= row["Avg"] <= row["Max"]
+    assert row["Max"] >= (before + kept.size * 4) / 1000 >= row["Min"]
+    assert re.search(r"Device Storage\n=+\nName +Total Count +Min Use .kB.", profiler.dumps(reset=True))
+    assert json.loads(profiler.dumps(format="json"))["Memory"] == {}
+    profiler.set_config(profile_all=False, profile_memory=False)
+    profiler.set_state("run")
+    profiler.set_state("stop")
+    assert json.loads(profiler.dumps(format="json"))["Memory"] == {}

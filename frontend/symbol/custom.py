@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ...engine._engine import Span
 from ...ops import registry
 from ...ops.array import NDArray, from_numpy_copy
 from ...ops.context import Context
 from ...ops.errors import ArgumentTypeError, MXNetError
 from ...ops.params import plain_text
+from ...profiler.chrome import PYTHON
 from .. import name as naming
 from ..operator import CustomOp, _ask, _checked, _mode, make_prop
 from . import composition
@@ -86,7 +88,7 @@ class Description:
         """Run the user's forward."""
         count = len(self.arguments)
         arrays, results = _arrays(ins), _arrays(outs)
-        with _mode(train):
+        with _mode(train), Span(self.op_type + PYTHON):
             self._operator(ins).forward(train, ["write"] * len(outs), arrays[:count], results, arrays[count:])
         _store(results, outs)
         _store(arrays[count:], ins[count:])
@@ -96,7 +98,7 @@ class Description:
         count = len(self.arguments)
         arrays, results = _arrays(ins), [from_numpy_copy(np.zeros_like(grad), Context("cpu", 0), grad.dtype) for grad in grads]
         request = ["write"] * len(grads)
-        with _mode(train):
+        with _mode(train), Span(f"_backward_{self.op_type}{PYTHON}"):
             self._operator(ins).backward(request, _arrays(heads), arrays[:count], _arrays(outputs), results, arrays[count:])
         _store(results, grads)
         _store(arrays[count:], ins[count:])

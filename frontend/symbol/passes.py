@@ -15,7 +15,7 @@ from ..ndarray._params_format import CODE_OF
 if TYPE_CHECKING:
     from .symbol import Symbol
 
-__all__ = ["gradient", "optimize_for", "symbol_from"]
+__all__ = ["backend_symbol", "gradient", "optimize_for", "symbol_from"]
 
 #: Passes that give a graph which a symbol can express, with their options; constants are values, which symbols cannot hold.
 PORTABLE: dict[str, dict[str, Any]] = {"simplify": {"constants": False}, "conv_bn": {}}
@@ -69,7 +69,7 @@ _AT_BIND = ("MKLDNN",)
 
 
 def _requested(backend: str) -> list[Callable[[Graph], Graph]]:
-    """Return the passes that a backend stands for; none, with a warning, where there is no such backend."""
+    """Return the passes that a backend stands for; raise where there is no such backend."""
     from ..graph.pipeline import PASSES
 
     if backend in _AT_BIND:
@@ -77,10 +77,14 @@ def _requested(backend: str) -> list[Callable[[Graph], Graph]]:
     names = list(PORTABLE) if backend == "weft" else [name.strip() for name in backend.split(",")]
     for name in names:
         if name not in PORTABLE:
-            # Programs name a backend that may not be there, and run without it: MXNet logs an error and changes nothing.
-            warn_caller(f"optimize_for: there is no backend {name!r}, the symbol stays as it is (there are: {', '.join(['weft', *PORTABLE])})")
-            return []
+            raise MXNetError(f"there is no backend {name!r}; there are: {', '.join(['weft', *PORTABLE])}")
     return [functools.partial(row.load(), **PORTABLE[row.name]) for row in PASSES if row.name in names]
+
+
+def backend_symbol(symbol: Symbol, backend: str) -> Symbol:
+    """Run the passes of a backend, which must be there; see ``Symbol.get_backend_symbol``."""
+    _requested(backend)
+    return symbol.optimize_for(backend)
 
 
 def optimize_for(
@@ -104,7 +108,12 @@ def optimize_for(
         warn_caller(f"optimize_for: backend {backend!r} takes no options, {', '.join(sorted(options))} ignored")
     if any(stype != "default" for stype in (stype_dict or {}).values()):
         raise MXNetError(f"optimize_for: stype_dict={stype_dict}: sparse storage is not supported")
-    passes = _requested(backend)
+    try:
+        passes = _requested(backend)
+    except MXNetError as error:
+        # Programs name a backend that may not be there, and run without it: MXNet logs an error and changes nothing.
+        warn_caller(f"optimize_for: {error}; the symbol stays as it is")
+        passes = []
     if not passes:
         return copy.deepcopy(symbol)
     arrays = {**(args or {}), **(aux or {})}

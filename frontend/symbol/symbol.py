@@ -567,7 +567,9 @@ class Symbol:
 
     def get_backend_symbol(self, backend: str) -> Symbol:
         """Return the symbol after the graph passes that ``backend`` names, as :meth:`optimize_for`."""
-        return self.optimize_for(backend)
+        from .passes import backend_symbol
+
+        return backend_symbol(self, backend)
 
     def to_networkx(self) -> Any:
         """Return the graph as a ``networkx.DiGraph`` whose nodes are the names of this graph's nodes."""

@@ -179,8 +179,10 @@ def test_optimize_for_names_passes():
 @pytest.mark.parametrize("backend", ["TensorRT", "", "simplify,none"])
 def test_optimize_for_a_backend_that_is_not_there_changes_nothing(backend):
     net = s.identity(s.exp(s.var("x"))) * 2
-    with pytest.warns(UserWarning, match="there is no backend .* the symbol stays as it is .there are: weft, simplify, conv_bn"):
+    with pytest.warns(UserWarning, match="there is no backend .* there are: weft, simplify, conv_bn; the symbol stays as it is"):
         same = net.optimize_for(backend)
+    with pytest.raises(mx.MXNetError, match="there is no backend"):
+        net.get_backend_symbol(backend)
     assert same is not net
     assert same.tojson() == net.tojson()
     with pytest.warns(UserWarning, match="takes no options, speed ignored"):
