@@ -344,10 +344,10 @@ def dumps(reset: bool = False, format: str = "table", sort_by: str = "total", as
             times = (f"{row[key]:.4f}" for key in ("Total", "Min", "Max", "Avg"))
             lines.append(layout.format(name, row["Count"], *times))
         lines.append("")
-    heads = ("Name", "Total Count", "Min Use (kB)", "Max Use (kB)", "Avg Use (kB)")
+    columns = ("Name", "Total Count", "Min Use (kB)", "Max Use (kB)", "Avg Use (kB)")
     layout = "{:<40}" + "{:>16}" * 4
     for domain, names in memory.items():
-        lines += [domain, "=" * 17, layout.format(*heads), layout.format(*("-" * len(head) for head in heads))]
+        lines += [domain, "=" * 17, layout.format(*columns), layout.format(*("-" * len(head) for head in columns))]
         lines += [layout.format(name, row["Count"], *(f"{row[key]:.4f}" for key in ("Min", "Max", "Avg"))) for name, row in names.items()]
         lines.append("")
     return "\n".join(lines) + "\n"
