@@ -36,6 +36,48 @@ def turns(batch):
     return np.stack(rows, axis=1).astype("float32")
 
 
+def labels(batch, count, classes):
+    """Return label sequences, blanks at 0."""
+    return np.random.default_rng(2).integers(1, classes, (batch, count)).astype("float32")
+
+
+def boxes(count):
+    """Return rows of class, score, corners."""
+    rng = np.random.default_rng(3)
+    corner = rng.uniform(0, 0.8, (count, 2))
+    end = corner + rng.uniform(0.05, 0.2, (count, 2))
+    return np.concatenate([rng.integers(0, 5, (count, 1)), rng.random((count, 1)), corner, end], axis=1).astype("float32")
+
+
+def regions(count):
+    """Return regions of two images of 600 x 800 pixels."""
+    table = boxes(count)
+    scale = np.array([800, 600, 800, 600])
+    return np.concatenate([np.arange(count)[:, None] % 2, table[:, 2:] * scale], axis=1).astype("float32")
+
+
+# Of two layers of an LSTM with 200 values everywhere.
+PARAMETERS = 2 * 4 * 200 * (200 + 200 + 2)
+
+
+def attend(mx, projected):
+    """Return what 12 heads of self attention give."""
+    scores = mx.nd.contrib.interleaved_matmul_selfatt_qk(projected, heads=12)
+    return mx.nd.contrib.interleaved_matmul_selfatt_valatt(projected, mx.nd.softmax(scores), heads=12)
+
+
+def update(name, **values):
+    """Return a call of an update operator; it has no gradient, so only the call is timed."""
+
+    def call(mx, weight, *rest):
+        return getattr(mx.nd, name)(weight, *rest, out=None if name.startswith("lamb") else weight, **values)
+
+    return call
+
+
+# Cases without a gradient.
+FORWARD_ONLY = ("_update", "box_")
+
 # name -> (arrays, the call)
 CASES = {
     "SpatialTransformer 64x1x60x60 -> 28x28": (
@@ -62,6 +104,47 @@ CASES = {
         lambda: [images(8, 2, 128, 128)],
         lambda mx, flow: mx.nd.GridGenerator(flow, transform_type="warp"),
     ),
+    "CTCLoss 100x32x40, 20 labels": (
+        lambda: [images(100, 32, 40), labels(32, 20, 40)],
+        lambda mx, data, label: mx.nd.CTCLoss(data, label),
+    ),
+    "CTCLoss 50x16x5000, 10 labels": (
+        lambda: [images(50, 16, 5000), labels(16, 10, 5000)],
+        lambda mx, data, label: mx.nd.CTCLoss(data, label),
+    ),
+    "RNN LSTM 2x200, 35x32, dropout": (
+        lambda: [images(35, 32, 200), images(PARAMETERS) * 0.05, images(2, 32, 200), images(2, 32, 200)],
+        lambda mx, *inputs: mx.nd.RNN(*inputs, mode="lstm", state_size=200, num_layers=2, p=0.5),
+    ),
+    "self attention 128x8x(12x64)": (
+        lambda: [images(128, 8, 12 * 3 * 64)],
+        attend,
+    ),
+    "ROIPooling 2x64x38x50, 64 of 7x7": (
+        lambda: [images(2, 64, 38, 50), regions(64)],
+        lambda mx, data, rois: mx.nd.ROIPooling(data, rois, pooled_size=(7, 7), spatial_scale=1 / 16),
+    ),
+    "ROIAlign 2x64x38x50, 64 of 7x7": (
+        lambda: [images(2, 64, 38, 50), regions(64)],
+        lambda mx, data, rois: mx.nd.contrib.ROIAlign(data, rois, pooled_size=(7, 7), spatial_scale=1 / 16, sample_ratio=2),
+    ),
+    "box_iou 2000x200": (
+        lambda: [boxes(2000)[:, 2:], boxes(200)[:, 2:]],
+        lambda mx, first, second: mx.nd.contrib.box_iou(first, second),
+    ),
+    "box_nms 2x2000": (
+        lambda: [np.stack([boxes(2000), boxes(2000)])],
+        lambda mx, data: mx.nd.contrib.box_nms(data, topk=400, id_index=0, score_index=1, coord_start=2),
+    ),
+    **{
+        f"{name} 1M": (lambda count=count: [np.abs(images(1 << 20)) + 1 for _ in range(count)], update(name, **values))
+        for name, count, values in (
+            ("ftrl_update", 4, {"lr": 0.1}),
+            ("ftml_update", 5, {"lr": 0.1, "t": 3}),
+            ("rmspropalex_update", 5, {"lr": 0.001, "gamma1": 0.1}),
+            ("lamb_update_phase1", 4, {"t": 3, "wd": 0.01}),
+        )
+    },
 }
 
 
@@ -129,6 +212,8 @@ def main():
         if options.cases.lower() not in name.lower():
             continue
         for kind, label in ((FORWARD, "forward"), (BACKWARD, "both")):
+            if kind == BACKWARD and any(part in name for part in FORWARD_ONLY):
+                continue
             times = medians(sides, number, kind, options.rounds)
             ratio = f"{times[0] / times[1]:8.2f}" if len(times) > 1 else ""
             print(f"{name:44}{label:10}" + "".join(f"{value:10.3f}" for value in times) + ratio, flush=True)

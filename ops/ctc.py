@@ -163,7 +163,7 @@ operator(
         *[None] * (len(ctx.inputs) - 1),
     ],
     saves="o",
-    cpu=(native("ctc_loss", "nn"),),
+    cpu=(native("ctc_loss", "ctc"),),
     numpy=_kernel,
     cost=lambda attrs, ins, outs: 2000 + 20.0 * math.prod(ins[0]),
     doc="""Connectionist temporal classification: minus the log probability that data, read as scores of classes at each
@@ -191,6 +191,7 @@ operator(
     "_backward_ctc_loss",
     inputs=("out_grad", "grad"),
     shape=lambda attrs, shapes: [shapes[1]],
+    cpu=(native("backward_ctc_loss", "ctc"),),
     numpy=_scale_kernel,
     doc="""Scale the gradient that CTCLoss keeps by that of each sample's loss.""",
 )

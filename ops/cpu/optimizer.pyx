@@ -107,7 +107,7 @@ cdef UpdateScalar _scalar(str letter, str given, int weights, str arrays, double
 cdef UpdateLayout _layout(str rule, UpdateType type, int weights, int inputs, str given, str arrays, double correction) except *:
     cdef UpdateLayout layout
     cdef int i
-    number, states, ns, order = RULES[rule]
+    number, _states, _ns, order = RULES[rule]
     layout.rule, layout.type = number, type
     layout.n_weights, layout.n_inputs = weights, inputs
     layout.n_scalars = <int>len(order)
@@ -155,7 +155,7 @@ def builder(str rule, *, bint mixed=False, bint lists=False, str given=None, str
     direction : bool
         The result is the direction of a step, and the weight stays.
     """
-    number, states, ns, order = RULES[rule]
+    _number, states, ns, _order = RULES[rule]
     letters = _given(rule, given, arrays, lists)
 
     def build(attrs, in_specs, out_specs):
