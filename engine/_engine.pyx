@@ -591,7 +591,7 @@ def stop_events():
         ``(thread, kind, name, task, time, end, value)``; times in ns since the start, oldest first a thread. Kinds are
         pushed (value: bytes of results), reads and writes (value: number of a variable), ready, started, finished, and
         inline for what ran where it was called, with its end. Of calls estimated below a microsecond about one in
-        eight is timed, picked by chance; the others' end is 0.
+        sixteen is timed, picked by chance; the others' end is 0.
     """
     records = []
     trace_stop()

@@ -100,12 +100,13 @@ inline int run_here(const Call& call, char* error) {
     if (!call.inputs[taken].buffer->try_read()) break;
   int result = kCallBusy;
   if (taken == call.n_inputs) {
+    uint64_t begin = trace_clock();
     ErrorRecord* record = inherited(call);
     if (__builtin_expect(record != nullptr, 0)) {
       for (int i = 0; i < call.n_outputs; ++i) set_error(call.outputs[i].buffer, record);
       result = kCallDone;
     } else {
-      InlineTrace traced(call.info->name, call.cost_ns);
+      InlineTrace traced(call.info->name, call.cost_ns, begin);
       result = run_kernel(call, error) ? kCallFailed : kCallDone;
       traced.end(call.info->name);
     }
@@ -181,7 +182,7 @@ inline void finish_here(HeldCall* held, ErrorRecord* record) {
 }
 
 inline int run_held(const Call& call, char* error) {
-  InlineTrace traced(call.info->name, call.cost_ns);
+  InlineTrace traced(call.info->name, call.cost_ns, trace_clock());
   int failed = run_kernel(call, error);
   traced.end(call.info->name);
   return failed;

@@ -304,8 +304,8 @@ def dump(finished: bool = True, profile_process: str = "worker") -> None:
 def dumps(reset: bool = False, format: str = "table", sort_by: str = "total", ascending: bool = False) -> str:
     """Return how often each operator, task and so on ran, and how long it took.
 
-    Without ``set_config(aggregate_stats=True)`` the text is empty. Of very short calls the engine times about one in eight; the total
-    is their mean times the number of all.
+    Without ``set_config(aggregate_stats=True)`` the text is empty. Of very short calls the engine times about one in sixteen; the
+    total is their mean times the number of all.
 
     Parameters
     ----------

@@ -48,7 +48,7 @@ def test_short_calls_are_all_recorded_and_some_of_each_operator_timed():
     engine.start_events()
     begin = time.perf_counter_ns()
     for _ in range(400):
-        for _ in range(4):  # a loop of eight calls must not always have the same one timed
+        for _ in range(4):  # a loop of eight calls must not leave an operator out
             mx.nd.exp(small)
             mx.nd.abs(small)
     large.exp().wait_to_read()
@@ -60,9 +60,31 @@ def test_short_calls_are_all_recorded_and_some_of_each_operator_timed():
     for name in ("exp", "abs"):
         ends = [end for own, _, end in calls if own == name][:1600]
         assert len(ends) == 1600
-        assert 100 < sum(end > 0 for end in ends) < 400
+        assert 50 < sum(end > 0 for end in ends) < 200
     assert all(end > at for _, at, end in calls if end)
     assert all(end <= later for (_, _, end), (_, later, _) in zip(calls, calls[1:]) if end)
+
+
+def test_times_of_calls_agree_with_the_clock():
+    small, large = mx.nd.ones((2, 2)), mx.nd.ones((64, 64))  # the large ones are always timed
+    mx.nd.waitall()
+    clock = []
+    engine.start_events()
+    for array in [small] * 6 + [large] * 5:
+        time.sleep(0.004)
+        before = time.perf_counter_ns()
+        mx.nd.exp(array)
+        clock.append((before, time.perf_counter_ns()))
+    calls = [(at, end) for _, kind, _, _, at, end, _ in engine.stop_events() if kind == "inline"]
+    assert len(calls) == len(clock)
+    assert all(end for _, end in calls[-5:])
+    for first in range(len(calls)):
+        for second in range(first + 1, len(calls)):
+            apart = calls[second][0] - calls[first][0]
+            assert apart > 0.999 * (clock[second][0] - clock[first][1]) - 1000
+            assert apart < 1.001 * (clock[second][1] - clock[first][0]) + 1000
+    for (at, end), (before, after) in zip(calls, clock):
+        assert not end or at < end < at + 1.001 * (after - before) + 1000
 
 
 def test_long_calls_in_place_are_always_timed():

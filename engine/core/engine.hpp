@@ -335,12 +335,14 @@ struct EventRecord {
 };
 WEFT_API extern std::atomic<int> tracing;  // the number of the recording; 0: off
 WEFT_API uint64_t clock_ns();
+#if defined(__x86_64__)
+WEFT_API extern const bool steady_counter;  // the processor's counter runs at one rate on all cores, also while they sleep
+#endif
 inline uint64_t ticks() {
 #if defined(__x86_64__)
-  return __builtin_ia32_rdtsc();
-#else
-  return clock_ns();
+  if (__builtin_expect(steady_counter, 1)) return __builtin_ia32_rdtsc();
 #endif
+  return clock_ns();
 }
 // What runs where it was called. In line and small: the code of a call into the library costs as much as the clock.
 struct InlineRecord {
@@ -357,13 +359,19 @@ WEFT_API extern __thread InlineRing inline_ring __attribute__((tls_model("initia
 WEFT_API void renew_inline_ring();  // at its end, or for another recording
 WEFT_API void trace_inline(uint32_t name, uint64_t begin_ticks, uint64_t end_ticks);
 
-// Around the work. The clock costs as much as the shortest tasks: of those (by their estimate) only the start is known, but
-// for one in eight, picked by chance, so that no loop of several operators leaves one out.
+// The time while tracing, else 0. Best read right after the variables were taken: the processor waits for those locked
+// instructions anyhow, and the reading costs less there.
+inline uint64_t trace_clock() {
+  return __builtin_expect(tracing.load(std::memory_order_relaxed) != 0, 0) ? ticks() : 0;
+}
+
+// Around the work, which began at `begin` (from trace_clock). The clock costs as much as the shortest tasks: of those (by
+// their estimate) only the start is known, but for one in sixteen, picked by chance, so that no loop of several operators
+// leaves one out.
 class InlineTrace {
  public:
-  InlineTrace(uint32_t name, double cost_ns) {
-    int recording = tracing.load(std::memory_order_relaxed);
-    if (__builtin_expect(recording != 0, 0)) start(recording, name, cost_ns);
+  InlineTrace(uint32_t name, double cost_ns, uint64_t begin) {
+    if (__builtin_expect(begin != 0, 0)) start(name, cost_ns, begin);
   }
   void end(uint32_t name) {
     if (__builtin_expect(begin_ != 0, 0)) trace_inline(name, begin_, ticks());
@@ -371,17 +379,19 @@ class InlineTrace {
 
  private:
   static constexpr int kShortNs = 1000;
+  static constexpr int kPickedBits = 4;
 
-  void start(int recording, uint32_t name, double cost_ns) {
+  void start(uint32_t name, double cost_ns, uint64_t begin) {
+    int recording = tracing.load(std::memory_order_relaxed);
+    if (__builtin_expect(!recording, 0)) return;  // stopped meanwhile
     if (__builtin_expect(inline_ring.recording != recording || inline_ring.next == inline_ring.end, 0)) renew_inline_ring();
-    uint64_t now = ticks();
     InlineRecord* next = inline_ring.next;
-    bool picked = uint32_t(reinterpret_cast<uintptr_t>(next)) * 0x9E3779B1u >> 29 == 0;
+    bool picked = uint32_t(reinterpret_cast<uintptr_t>(next)) * 0x9E3779B1u >> (32 - kPickedBits) == 0;
     if (int(cost_ns) < kShortNs && !picked) {
       inline_ring.next = next + 1;
-      *next = InlineRecord{now, 0, name};
+      *next = InlineRecord{begin, 0, name};
     } else {
-      begin_ = now;
+      begin_ = begin;
     }
   }
   uint64_t begin_ = 0;

@@ -237,7 +237,7 @@ void run_here(const TaskSpec& spec) {
     char message[kTaskErrorBytes];
     message[0] = 0;
     TaskContext context{message};
-    InlineTrace traced(spec.name, spec.cost_ns);
+    InlineTrace traced(spec.name, spec.cost_ns, trace_clock());
     uint64_t number = settings.sanitize.load(std::memory_order_relaxed) ? sequence.fetch_add(1) + 1 : 0;
     if (run_body(spec, Running{nullptr, &spec, number, nullptr}, spec.run, spec.argument, &context))
       failure = new_error(context, spec.name, spec.site, spec.describe, spec.argument);

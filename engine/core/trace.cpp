@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 #if defined(__x86_64__)
-#include <x86intrin.h>
+#include <cpuid.h>
 #endif
 
 #include "engine.hpp"
@@ -18,6 +18,14 @@
 namespace weft {
 
 std::atomic<int> tracing{0};
+
+#if defined(__x86_64__)
+static bool counts_steadily() {
+  unsigned a, b, c, d;
+  return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d >> 8 & 1);
+}
+const bool steady_counter = counts_steadily();
+#endif
 
 namespace {
 
@@ -29,13 +37,32 @@ struct ThreadRings {
   std::vector<InlineRecord> calls;  // zero where nothing was written yet; the thread has its place in inline_ring
 };
 
+// One moment on both clocks: converts ticks to ns.
+struct Instant {
+  uint64_t ticks = 0, ns = 0;
+};
+
+// A thread that loses its core between the two readings would stretch all times of the recording: the closest pair counts.
+Instant now_on_both() {
+  Instant best;
+  uint64_t closest = UINT64_MAX;
+  for (int i = 0; i < 5; ++i) {
+    uint64_t before = ticks();
+    uint64_t ns = clock_ns();
+    uint64_t apart = ticks() - before;
+    if (apart >= closest) continue;
+    closest = apart;
+    best = Instant{before + apart / 2, ns};
+  }
+  return best;
+}
+
 struct Rings {
   std::mutex lock;
   std::vector<std::shared_ptr<ThreadRings>> all;
   size_t capacity = 1 << 16;
   int recordings = 0;
-  uint64_t begin_ticks = 0, end_ticks = 0;
-  uint64_t begin_ns = 0, end_ns = 0;
+  Instant begin, end;
 };
 Rings& rings() {
   static Rings* table = new Rings;
@@ -115,8 +142,7 @@ void trace_start(size_t capacity) {
   while (rounded < capacity) rounded *= 2;
   table.capacity = rounded;
   table.all.clear();
-  table.begin_ticks = ticks();
-  table.begin_ns = clock_ns();
+  table.begin = now_on_both();
   tracing.store(++table.recordings, std::memory_order_release);
 }
 
@@ -124,27 +150,23 @@ void trace_stop() {
   tracing.store(0, std::memory_order_release);
   Rings& table = rings();
   std::lock_guard<std::mutex> guard(table.lock);
-  table.end_ticks = ticks();
-  table.end_ns = clock_ns();
+  table.end = now_on_both();
 }
 
 void trace_read(void (*visit)(void*, uint32_t, const EventRecord*), void* context) {
   Rings& table = rings();
   std::lock_guard<std::mutex> guard(table.lock);
-  double ns_per_tick = table.end_ticks > table.begin_ticks
-                           ? double(table.end_ns - table.begin_ns) / double(table.end_ticks - table.begin_ticks)
-                           : 1.0;
-  auto to_ns = [&](uint64_t at) {
-    return at > table.begin_ticks ? uint64_t(double(at - table.begin_ticks) * ns_per_tick) : 0;
-  };
+  const Instant begin = table.begin, end = table.end;
+  double ns_per_tick = end.ticks > begin.ticks ? double(end.ns - begin.ns) / double(end.ticks - begin.ticks) : 1.0;
+  auto to_ns = [&](uint64_t at) { return at > begin.ticks ? uint64_t(double(at - begin.ticks) * ns_per_tick) : 0; };
   for (const std::shared_ptr<ThreadRings>& own : table.all) {
     std::vector<EventRecord> records;
     uint64_t size = own->tasks.size();
     for (uint64_t i = own->tasks_written > size ? own->tasks_written - size : 0; i < own->tasks_written; ++i)
       records.push_back(own->tasks[i & (size - 1)]);
     for (const InlineRecord& record : own->calls) {
-      uint64_t end = record.length ? record.begin + record.length : 0;
-      if (record.begin) records.push_back(EventRecord{record.begin, end, 0, record.name, uint32_t(Event::kInline), 0});
+      uint64_t finished = record.length ? record.begin + record.length : 0;
+      if (record.begin) records.push_back(EventRecord{record.begin, finished, 0, record.name, uint32_t(Event::kInline), 0});
     }
     std::stable_sort(records.begin(), records.end(),
                      [](const EventRecord& a, const EventRecord& b) { return a.time_ns < b.time_ns; });
@@ -156,12 +178,11 @@ void trace_read(void (*visit)(void*, uint32_t, const EventRecord*), void* contex
   }
 }
 
-uint64_t spin_ticks() {
+uint64_t spin_ticks() {  // about 40 microseconds
 #if defined(__x86_64__)
-  return 100000;  // about 40 microseconds
-#else
-  return 40000;
+  if (steady_counter) return 100000;
 #endif
+  return 40000;
 }
 
 int default_core_count() {
