@@ -79,7 +79,7 @@ class Executor:
         self._forward_of: Any = None  # what a backward run goes on from
         self._head_gradient_names = head_gradient_names(bound.graph)
         self.outputs: list[NDArray] = self._make_outputs(bound.head_specs)
-        if self._gradients and any(node.op is not None and node.op.gradient is None for node in bound.graph.nodes):
+        if self._gradients and any(op.gradient is None for op in bound.graph.operators()):
             self._get(True, True)  # what cannot be differentiated is refused here, not when training has begun
 
     def __repr__(self) -> str:
