@@ -118,6 +118,11 @@ class Context(metaclass=_ContextType):
         """
         return self.devtype2str[self.device_typeid]
 
+    @property
+    def default_ctx(self) -> Context:
+        """The default context of this thread, as ``Context.default_ctx``."""
+        return _stack.value
+
     def __hash__(self) -> int:
         return hash((self.device_typeid, self.device_id))
 

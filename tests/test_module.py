@@ -425,3 +425,18 @@ def test_callbacks():
         callback(epoch)
     assert saved == [("net", 2, True), ("net", 4, True)]
     assert mx.callback.ProgressBar(4, 8).drawn(4) == "[========] 100%"
+
+
+def test_groups_of_executors_tell_names_and_batch_axes_and_take_other_shapes():
+    net = mx.sym.FullyConnected(mx.sym.var("data"), num_hidden=2, name="fc")
+    net = mx.sym.SoftmaxOutput(net, name="softmax")
+    module = mx.mod.Module(net, context=[mx.cpu(0), mx.cpu(1)])
+    module.bind([mx.io.DataDesc("data", (4, 3))], [("softmax_label", (4,))])
+    group = module._exec_group
+    assert (group.data_names, group.label_names, group.num_outputs) == (["data"], ["softmax_label"], 1)
+    assert (group.data_layouts, group.label_layouts, group.output_layouts) == ([0], [0], [0])
+    weights = group.param_arrays[0][0]
+    group.reshape([("data", (8, 3))], [("softmax_label", (8,))])
+    assert (group.batch_size, group.slices) == (8, [slice(0, 4), slice(4, 8)])
+    assert [executor.arg_dict["data"].shape for executor in group.execs] == [(4, 3), (4, 3)]
+    assert group.param_arrays[0][0] is weights

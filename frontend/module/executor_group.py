@@ -112,6 +112,7 @@ class DataParallelExecutorGroup:
         self.arg_names = symbol.list_arguments()
         self.aux_names = symbol.list_auxiliary_states()
         self.output_names = symbol.list_outputs()
+        self.num_outputs = len(self.output_names)
         self.param_names = list(param_names)
         self.state_names = list(state_names or ())
         self.fixed_param_names = list(fixed_param_names or ())
@@ -120,7 +121,7 @@ class DataParallelExecutorGroup:
         self.inputs_need_grad = inputs_need_grad
         self.shared_group = shared_group
         self.monitors: list[Any] = []
-        self._output_axes = [DataDesc.get_batch_axis(symbol[i].attr("__layout__")) for i in range(len(self.output_names))]
+        self.output_layouts = [DataDesc.get_batch_axis(symbol[i].attr("__layout__")) for i in range(self.num_outputs)]
         self.group2ctxs = contexts_of_groups(group2ctxs, len(self.contexts))
         self.grad_req = self._requests(grad_req, [desc.name for desc in data_shapes])
         #: Pools of memory that the executors of other shapes and graphs share with these, by device.
@@ -157,6 +158,9 @@ class DataParallelExecutorGroup:
         self.all_label_layouts = [desc.layout for desc in label_shapes]
         self.label_shapes = [desc for desc in label_shapes if desc.name in self.arg_names]
         self.label_names = [desc.name for desc in self.label_shapes]
+        self.data_names = [desc.name for desc in self.data_shapes]
+        self.data_layouts = [DataDesc.get_batch_axis(desc.layout) for desc in self.data_shapes]
+        self.label_layouts = [DataDesc.get_batch_axis(desc.layout) for desc in self.label_shapes]
         self.batch_size = self._batch_size()
         self.slices = split_batch(self.batch_size, self.workload)
         key = tuple((desc.name, tuple(desc.shape), str(desc.dtype)) for desc in self.data_shapes + self.label_shapes)
@@ -171,6 +175,10 @@ class DataParallelExecutorGroup:
         self._bound[key] = executors
         self.execs = executors
         self._collect()
+
+    def reshape(self, data_shapes: Sequence[Any], label_shapes: Sequence[Any] | None = None) -> None:
+        """Take executors for batches of other shapes, given as descriptions or as pairs of name and shape."""
+        self.bind(described(data_shapes), described(label_shapes))
 
     def _batch_size(self) -> int:
         sizes = {}
@@ -217,10 +225,9 @@ class DataParallelExecutorGroup:
         self.grad_arrays = of("grad_dict", self.param_names)
         self.aux_arrays = of("aux_dict", self.aux_names)
         self.state_arrays = of("arg_dict", self.state_names)
-        data_names = [desc.name for desc in self.data_shapes]
-        self.data_arrays = of("arg_dict", data_names)
+        self.data_arrays = of("arg_dict", self.data_names)
         self.label_arrays = of("arg_dict", self.label_names)
-        self.input_grad_arrays = of("grad_dict", data_names) if self.inputs_need_grad else []
+        self.input_grad_arrays = of("grad_dict", self.data_names) if self.inputs_need_grad else []
 
     # Parameters.
 
@@ -306,7 +313,7 @@ class DataParallelExecutorGroup:
                 executor.backward()
                 continue
             parts = []
-            for axis, gradient in zip(self._output_axes, gradients):
+            for axis, gradient in zip(self.output_layouts, gradients):
                 value = gradient
                 if len(self.execs) > 1 and axis >= 0:
                     part = self.slices[device]
@@ -328,13 +335,13 @@ class DataParallelExecutorGroup:
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
         """Return the outputs: each as one array, or as the list of the devices' arrays."""
         outputs = [list(each) for each in zip(*[executor.outputs for executor in self.execs])]
-        return self._merged(outputs, self._output_axes) if merge_multi_context else outputs
+        return self._merged(outputs, self.output_layouts) if merge_multi_context else outputs
 
     def get_output_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
         """Return names and shapes of the outputs of whole batches."""
         found = []
         for place, name in enumerate(self.output_names):
-            shape, axis = list(self.execs[0].outputs[place].shape), self._output_axes[place]
+            shape, axis = list(self.execs[0].outputs[place].shape), self.output_layouts[place]
             if 0 <= axis < len(shape):
                 shape[axis] = self.batch_size if len(self.execs) > 1 else shape[axis]
             found.append((name, tuple(shape)))

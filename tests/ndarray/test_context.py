@@ -64,3 +64,8 @@ def test_gpus():
     with pytest.raises(mx.MXNetError):
         mx.gpu_memory_info(0)
     mx.cpu().empty_cache()
+
+
+def test_a_context_tells_the_default_of_the_thread_too():
+    with mx.cpu(2):
+        assert mx.cpu(5).default_ctx is Context.default_ctx is mx.cpu(2)
