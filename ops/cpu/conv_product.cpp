@@ -31,7 +31,7 @@ constexpr double kFlopsPerNs = 90;  // one core
 constexpr Dim kDepth = 320;         // rows of a strip: a tile's columns of them and its weights stay in the nearest cache
 constexpr Dim kPositions = 128;     // columns of a strip, at most
 constexpr Dim kGradientPositions = 256;  // summed at once in the gradient of the weights
-constexpr Dim kGatheredValues = 1 << 15;
+constexpr Dim kNearValues = 1 << 15;
 
 Dim parts_of(Dim total, Dim most) { return std::max<Dim>(1, (total + most - 1) / most); }
 Dim tiled(Dim positions) { return (positions + kTileColumns - 1) / kTileColumns * kTileColumns; }
@@ -106,7 +106,8 @@ Dim depth_of(const Windows& windows) { return windows.channels * windows.taps[0]
 
 // What will be read of channels [begin, end) at a patch, spread over `tiles` of the product before.
 Ahead ahead_of(const Windows& windows, const float* source, const Patch& patch, Dim begin, Dim end, Dim tiles) {
-  return {&windows, source, patch, begin, end, 0, patch.row / windows.rows, patch.row % windows.rows,
+  Dim image = patch.row / windows.rows, y = patch.row % windows.rows;
+  return {&windows, source, patch, begin, end, 0, image, y, image, y,
           parts_of((end - begin) * patch.rows, std::max<Dim>(1, tiles))};
 }
 
@@ -351,6 +352,7 @@ class ProductWeights : public Stage {
   bool in_place_;     // the data's matrix lies there as it is
   bool turn_data_;    // the data's matrix is the transposed one
   Dim turned_rows_, straight_rows_, gathered_;
+  Dim block_;         // rows that are multiplied with one panel after the other: they stay in the second cache
   Dim ranges_, per_range_;
 };
 
@@ -365,8 +367,8 @@ ProductWeights::ProductWeights(const Convolution& layer, Operand data, Operand o
   turn_data_ = depth < layer.out_channels;
   turned_rows_ = turn_data_ ? depth : layer.out_channels;
   straight_rows_ = turn_data_ ? layer.out_channels : depth;
-  gathered_ = std::max(kTileColumns, kGatheredValues / patches_.positions());
-  gathered_ = std::min(std::max<Dim>(1, depth), turn_data_ ? kTileColumns : gathered_ / kTileRows * kTileRows);
+  block_ = std::max(kTileColumns, kNearValues / patches_.positions()) / kTileRows * kTileRows;
+  gathered_ = std::min(std::max<Dim>(1, depth), turn_data_ ? kTileColumns : block_);
   ranges_ = std::min<Dim>(layer.batch, std::max(1, core_count()));
   per_range_ = parts_of(layer.batch, std::max<Dim>(1, ranges_));
   ranges_ = parts_of(layer.batch, per_range_);
@@ -403,16 +405,15 @@ void ProductWeights::add_patch(const Run* run, const Patch& patch, const Patch* 
     if (end - row < kTileColumns) std::fill(panel, panel + n * kTileColumns, 0.0f);
     table->transpose(rows.values, rows.step, end - row, n, panel, kTileColumns);
   }
-  Dim step = turn_data_ ? straight_rows_ : gathered_;
-  for (Dim row = 0; row < straight_rows_; row += step) {
-    Dim end = std::min(straight_rows_, row + step);
+  for (Dim row = 0; row < straight_rows_; row += block_) {
+    Dim end = std::min(straight_rows_, row + block_);
     Rows rows = turn_data_ ? grad_rows(run, patch, row) : data_rows(run, patch, row, end, strip);
     Dim groups = parts_of(end - row, kTileRows);
     // Of the next patch the matrix to be turned first, then the rows that are read as they are.
-    Ahead later{}, soon = straight_ahead(run, patch, end, std::min(straight_rows_, end + step), groups * panels());
+    Ahead later{}, soon = straight_ahead(run, patch, end, std::min(straight_rows_, end + block_), groups * panels());
     if (end == straight_rows_ && next) {
       later = turned_ahead(run, *next, groups * parts_of(panels(), 2));
-      soon = straight_ahead(run, *next, 0, std::min(straight_rows_, step), groups * parts_of(panels(), 2));
+      soon = straight_ahead(run, *next, 0, std::min(straight_rows_, block_), groups * parts_of(panels(), 2));
     }
     for (Dim panel = 0; panel < panels(); ++panel)
       table->correlate(rows.values, rows.step, end - row, turned + panel * n * kTileColumns, n, fresh,

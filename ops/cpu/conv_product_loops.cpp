@@ -105,36 +105,39 @@ struct Lines {
   int64_t count;
 };
 
-void add_pixels(const Ahead* ahead, const float* plane, int64_t y, Lines* lines) {
-  const Windows* w = ahead->windows;
-  if (y < 0 || y >= w->height) return;
-  int64_t first = clamp(ahead->patch.column * w->stride[1] + w->offset[1][0], 0, w->width - 1);
-  int64_t last = clamp((ahead->patch.column + ahead->patch.columns) * w->stride[1] - 1, first, w->width - 1);
-  for (int64_t x = first; x < last + 16 && lines->count < kMostLines; x += 16)
-    lines->at[lines->count++] = plane + y * w->width + (x < last ? x : last);
-}
-
+// Adds the lines of the next runs to an empty list. Works on copies: what it writes might be anything to the compiler.
 void fill(Ahead* ahead, Lines* lines) {
-  lines->count = 0;
-  const Windows* w = ahead->windows;
-  if (!w) return;
-  for (int64_t run = 0; run < ahead->runs && ahead->channel < ahead->end; ++run) {
-    const float* plane = ahead->source + (ahead->image * w->channels + ahead->channel) * w->height * w->width;
-    bool last = ahead->row + 1 == ahead->patch.rows;  // others' further taps are read by the row below
-    for (int64_t i = 0; i < w->taps[0] && (i < w->stride[0] || last); ++i)
-      add_pixels(ahead, plane, ahead->y * w->stride[0] + w->offset[0][i], lines);
-    ++ahead->row;
-    if (++ahead->y == w->rows) {
-      ahead->y = 0;
-      ++ahead->image;
+  int64_t count = 0;
+  if (ahead->windows && ahead->channel < ahead->end) {
+    const Windows w = *ahead->windows;
+    Ahead a = *ahead;
+    int64_t first = clamp(a.patch.column * w.stride[1] + w.offset[1][0], 0, w.width - 1);
+    int64_t last = clamp((a.patch.column + a.patch.columns) * w.stride[1] - 1, first, w.width - 1);
+    for (int64_t run = 0; run < a.runs && a.channel < a.end; ++run) {
+      const float* plane = a.source + (a.image * w.channels + a.channel) * w.height * w.width;
+      bool lowest = a.row + 1 == a.patch.rows;  // others' further taps are read by the row below
+      for (int64_t i = 0; i < w.taps[0] && (i < w.stride[0] || lowest); ++i) {
+        int64_t y = a.y * w.stride[0] + w.offset[0][i];
+        if (y < 0 || y >= w.height) continue;
+        const float* pixels = plane + y * w.width;
+        for (int64_t x = first; x < last + 16 && count < kMostLines; x += 16)
+          lines->at[count++] = pixels + (x < last ? x : last);
+      }
+      ++a.row;
+      if (++a.y == w.rows) {
+        a.y = 0;
+        ++a.image;
+      }
+      if (lowest) {
+        a.row = 0;
+        a.image = a.first_image;
+        a.y = a.first_y;
+        ++a.channel;
+      }
     }
-    if (last) {
-      ahead->row = 0;
-      ahead->image = ahead->patch.row / w->rows;
-      ahead->y = ahead->patch.row % w->rows;
-      ++ahead->channel;
-    }
+    *ahead = a;
   }
+  lines->count = count;
 }
 
 // Runs step() n times, with the requests spread evenly between.
