@@ -86,22 +86,6 @@ Windows forward_windows(const Convolution& layer) {
   return windows;
 }
 
-// Large planes that are read pixel by pixel count as one row: longer runs of memory.
-constexpr Dim kLargePlane = 784;
-
-bool pointwise(const Convolution& layer) {
-  bool same = true;
-  for (int axis = 0; axis < 2; ++axis)
-    same = same && layer.kernel[axis] == 1 && layer.stride[axis] == 1 && layer.pad[axis] == 0;
-  return same;
-}
-
-Convolution flattened(Convolution layer) {
-  Dim plane = layer.in[0] * layer.in[1];
-  if (pointwise(layer) && plane >= kLargePlane) layer.in = layer.out = {1, plane};
-  return layer;
-}
-
 Dim depth_of(const Windows& windows) { return windows.channels * windows.taps[0] * windows.taps[1]; }
 
 // What will be read of channels [begin, end) at a patch, spread over `tiles` of the product before.
@@ -160,7 +144,7 @@ class ProductMap : public Stage {
 
 ProductMap::ProductMap(const Convolution& layer, bool backward, Operand source, Operand weight, Operand destination,
                        const Operand* bias)
-    : layer_(flattened(layer)), backward_(backward), source_(source), weight_(weight), destination_(destination),
+    : layer_(layer), backward_(backward), source_(source), weight_(weight), destination_(destination),
       bias_(bias ? *bias : Operand{false, -1}) {
   ns = cost(layer);
   rows_ = backward ? layer.in_channels : layer.out_channels;
@@ -349,7 +333,6 @@ class ProductWeights : public Stage {
   Operand data_, out_grad_, d_weight_;
   Windows windows_, grad_windows_;
   Patches patches_;   // of one image
-  bool in_place_;     // the data's matrix lies there as it is
   bool turn_data_;    // the data's matrix is the transposed one
   Dim turned_rows_, straight_rows_, gathered_;
   Dim block_;         // rows that are multiplied with one panel after the other: they stay in the second cache
@@ -357,12 +340,11 @@ class ProductWeights : public Stage {
 };
 
 ProductWeights::ProductWeights(const Convolution& layer, Operand data, Operand out_grad, Operand d_weight)
-    : layer_(flattened(layer)), data_(data), out_grad_(out_grad), d_weight_(d_weight), windows_(forward_windows(layer_)) {
+    : layer_(layer), data_(data), out_grad_(out_grad), d_weight_(d_weight), windows_(forward_windows(layer_)) {
   ns = cost(layer);
   patches_ = Patches(windows_.rows, windows_.columns, kGradientPositions, windows_.rows);
   grad_windows_ = {layer.out_channels, windows_.rows, windows_.columns, windows_.rows, windows_.columns,
                    {1, 1}, {1, 1}, {}};
-  in_place_ = pointwise(layer);
   Dim depth = depth_of(windows_);
   turn_data_ = depth < layer.out_channels;
   turned_rows_ = turn_data_ ? depth : layer.out_channels;
@@ -377,10 +359,6 @@ ProductWeights::ProductWeights(const Convolution& layer, Operand data, Operand o
 ProductWeights::Rows ProductWeights::data_rows(const Run* run, const Patch& patch, Dim begin, Dim end,
                                                float* strip) const {
   Dim plane = windows_.height * windows_.width;
-  if (in_place_) {
-    Dim image = patch.row / windows_.rows, first = patch.row % windows_.rows * windows_.columns + patch.column;
-    return {run->data + (image * windows_.channels + begin) * plane + first, plane};
-  }
   Dim step = strip_step(patch.positions());
   conv_product_loops()->gather(&windows_, &patch, run->data, run->data + layer_.batch * windows_.channels * plane, begin,
                                end, strip, step);
@@ -438,7 +416,7 @@ void ProductWeights::run_ranges(void* context, int64_t begin, int64_t end) {
   Run* run = static_cast<Run*>(context);
   const ProductWeights* self = run->stage;
   Dim n = self->patches_.positions();
-  Scratch strip(self->in_place_ ? 0 : size_t(self->gathered_ * strip_step(n) + kTileColumns) * sizeof(float));
+  Scratch strip(size_t(self->gathered_ * strip_step(n) + kTileColumns) * sizeof(float));
   Scratch turned(size_t(self->panels() * kTileColumns * n) * sizeof(float));
   if (!strip.ok() || !turned.ok()) {
     run->good.store(false, std::memory_order_relaxed);

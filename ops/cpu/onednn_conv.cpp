@@ -19,7 +19,7 @@ constexpr double kFlopsPerNs = 60;    // one core, roughly; only steers the spli
 constexpr double kSerialNs = 40000;   // less work than this stays on one thread
 constexpr double kChunkNs = 120000;   // images are grouped up to this much work
 constexpr Dim kFewChannels = 4;       // oneDNN reads this few plain channels directly
-constexpr Dim kSmallPlane = 28 * 28;
+constexpr Dim kSmallPlane = 28 * 28, kTinyPlane = 14 * 14;
 constexpr size_t kLargeWeights = 1 << 20;  // bytes that each chunk would fetch anew
 
 Dim product(const Shape& shape, size_t from = 0) {
@@ -92,13 +92,18 @@ bool winograd_pays(const Convolution& layer, ConvKind kind) {
   return winograd_may(layer) && winograd_tiles(layer) >= (kind == ConvKind::kBackwardWeights ? 24 : 48);
 }
 
-// Strided windows: oneDNN's way would change the layout of pixels that no window reads, and its loops for them are its
-// slower ones. A pointwise gradient of the data is mostly zeros, which it writes faster.
+// Strided windows of plain arrays, where measured faster than oneDNN's primitives with their changes of layout
+// (docs/decisions/0170-strided-convolutions.md has the table).
 bool product_pays(const Convolution& layer, ConvKind kind) {
-  if (!product_fits(layer) || all_equal(layer.stride, 1)) return false;
-  if (kind == ConvKind::kBackwardData && all_equal(layer.kernel, 1)) return false;
-  return std::min(layer.in_channels, layer.out_channels) >= kProductChannels &&
-         layer.batch * product(layer.out) >= kProductPositions;
+  Dim plane = product(layer.out);
+  if (!product_fits(layer) || all_equal(layer.stride, 1) || layer.batch * plane < kProductPositions ||
+      std::min(layer.in_channels, layer.out_channels) < kProductChannels)
+    return false;
+  switch (kind) {
+    case ConvKind::kForward: return plane < kTinyPlane;
+    case ConvKind::kBackwardData: return plane < kSmallPlane;
+    default: return plane >= kTinyPlane;
+  }
 }
 
 // Measured for ResNet-50's and LeNet's layers on AVX2, layout changes included, batches cut into
@@ -112,14 +117,16 @@ Layout choose_layout(const Convolution& layer, ConvKind kind) {
   if (layer.groups > 1) return Layout::kAny;
   switch (kind) {
     case ConvKind::kForward:
-      if (pointwise) return unit_stride ? Layout::kPlain : Layout::kAny;
+      if (pointwise)  // of small planes the product pays where changing the layout means more data than results
+        return unit_stride && plane >= (in > out ? kTinyPlane : kSmallPlane) ? Layout::kPlain : Layout::kAny;
       return in <= kFewChannels ? Layout::kAny : Layout::kChannelsLast;
     case ConvKind::kBackwardData:
       if (pointwise) return unit_stride && even && plane < kSmallPlane ? Layout::kAny : Layout::kPlain;
       if (in <= kFewChannels) return Layout::kPlain;
       return even ? Layout::kAny : Layout::kChannelsLast;
     default:
-      if (pointwise) return unit_stride ? Layout::kPlain : Layout::kAny;
+      if (pointwise)  // of small planes the product pays where changing the layout means more data than results
+        return unit_stride && plane >= (in > out ? kTinyPlane : kSmallPlane) ? Layout::kPlain : Layout::kAny;
       if (in > 1 && in <= kFewChannels) return Layout::kAny;
       return even ? Layout::kPlain : Layout::kChannelsLast;
   }
