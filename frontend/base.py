@@ -214,15 +214,17 @@ def c_array_buf(ctype: Any, buf: Any) -> Any:
     return (ctype * len(buf)).from_buffer(buf)
 
 
-def py_str(x: bytes) -> str:
-    """Decode what a C string holds.
+def py_str(x: bytes | str) -> str:
+    """Decode what a C string holds; the names that monitors get from executors are strings already.
 
     Examples
     --------
     >>> py_str(b"weft")
     'weft'
+    >>> py_str("fc_output")
+    'fc_output'
     """
-    return x.decode("utf-8")
+    return x if isinstance(x, str) else x.decode("utf-8")
 
 
 def ctypes2buffer(cptr: Any, length: int) -> bytearray:

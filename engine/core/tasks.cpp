@@ -66,6 +66,37 @@ int run_body(const Declared& declared, Running here, TaskFunction run, void* arg
   return failed;
 }
 
+// The calls that a body in Python makes on what it writes leave their failures there. What was there before has been
+// overwritten when the body ends, but what came during it is the task's own failure.
+template <class Each>
+void each_write(const Task* task, Each each) {
+  for (int i = 0; i < task->n_deps; ++i)
+    if (task->deps[i].write && !task->deps[i].also_reads) each(task->deps[i].var);
+}
+
+template <class Each>
+void each_write(const TaskSpec& spec, Each each) {
+  for (int i = 0; i < spec.n_writes; ++i) each(spec.writes[i]);
+}
+
+template <class Declared>
+void begin_writes(const Declared& declared, uint32_t flags) {
+  if (!(flags & kTaskNeedsGil)) return;
+  each_write(declared, [](Var* var) {
+    if (var->error.load(std::memory_order_relaxed)) clear_error(var);
+  });
+}
+
+template <class Declared>
+ErrorRecord* failure_in_writes(const Declared& declared, uint32_t flags) {
+  ErrorRecord* found = nullptr;
+  if (flags & kTaskNeedsGil)
+    each_write(declared, [&found](Var* var) {
+      if (!found && (found = var->error.load(std::memory_order_acquire))) error_retain(found);
+    });
+  return found;
+}
+
 // Runs the body unless something it uses has failed; returns what is left in the variables.
 ErrorRecord* run_unless_failed(Task* task) {
   if (!(task->flags & kTaskOwnErrors))
@@ -76,8 +107,11 @@ ErrorRecord* run_unless_failed(Task* task) {
   if (task->flags & kTaskWatched) task->running.store(true, std::memory_order_relaxed);
   trace(Event::kStarted, task->name, task->sequence);
   ErrorRecord* failure = nullptr;
+  begin_writes(task, task->flags);
   if (run_body(task, Running{task, nullptr, task->sequence, nullptr}, task->run, task->argument, &context))
     failure = new_error(context, task->name, task->site, task->describe, task->argument);
+  else
+    failure = failure_in_writes(task, task->flags);
   trace(Event::kFinished, task->name, task->sequence);
   return failure;
 }
@@ -239,8 +273,11 @@ void run_here(const TaskSpec& spec) {
     TaskContext context{message};
     InlineTrace traced(spec.name, spec.cost_ns, trace_clock());
     uint64_t number = settings.sanitize.load(std::memory_order_relaxed) ? sequence.fetch_add(1) + 1 : 0;
+    begin_writes(spec, spec.flags);
     if (run_body(spec, Running{nullptr, &spec, number, nullptr}, spec.run, spec.argument, &context))
       failure = new_error(context, spec.name, spec.site, spec.describe, spec.argument);
+    else
+      failure = failure_in_writes(spec, spec.flags);
     traced.end(spec.name);
   }
   // As in finish(): what the body held goes first. Callers keep the variables alive.
@@ -251,7 +288,10 @@ void run_here(const TaskSpec& spec) {
   for (int i = 0; i < spec.n_writes; ++i) {
     if (contains(spec, spec.writes, i, spec.writes[i])) continue;
     if (failure) set_error(spec.writes[i], failure);
-    if (held_here(spec.writes[i], true)) continue;
+    if (held_here(spec.writes[i], true)) {
+      if (!failure && spec.writes[i]->error.load(std::memory_order_relaxed)) clear_error(spec.writes[i]);
+      continue;
+    }
     release_write(spec.writes[i], failure != nullptr);
   }
   if (failure) error_release(failure);

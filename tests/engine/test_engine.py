@@ -178,6 +178,37 @@ def test_wait_all_raises_the_first_failure_once():
     mx.nd.waitall()
 
 
+@pytest.mark.parametrize("mode", ["threaded", "naive"])
+def test_failures_of_calls_inside_a_task_are_its_failure(mode):
+    bad = mx.nd.array([[1.0, 2.0], [2.0, 1.0]])  # no Cholesky factor
+    old = engine.configure(mode=mode)
+    try:
+        out, other = mx.nd.zeros((2, 2)), mx.nd.zeros((2, 2))
+
+        def fails():
+            out[:] = mx.nd.linalg.potrf(bad)
+
+        def recovers():
+            out[:] = mx.nd.linalg.potrf(bad)
+            out[:] = 3
+
+        def leaves_it():
+            other[:] = out + 1
+
+        engine.push(fails, reads=[bad], writes=[out])
+        engine.push(leaves_it, reads=[out], writes=[other])
+        for array in (out, other):
+            with pytest.raises(mx.MXNetError, match="positive definite"):
+                array.wait_to_read()
+        engine.push(recovers, reads=[bad], writes=[out])
+        assert (out.asnumpy() == 3).all()
+        engine.push(fails, reads=[bad], writes=[out])
+        engine.push(lambda: None, writes=[out])  # a later write that succeeds
+        out.wait_to_read()
+    finally:
+        engine.configure(**old)
+
+
 def test_wait_all_is_silent_about_failures_before_one_that_another_wait_raised():
     # Suites end each test with waitall: one that has caught a failure has heard of it.
     x, y, z = (mx.nd.ones((2,)) for _ in range(3))
