@@ -110,7 +110,6 @@ def while_loop(
         raise ValueError(f"max_iterations={max_iterations!r} should be a positive integer")
     if not isinstance(loop_vars, NDArray) and not loop_vars:
         raise ValueError("loop_vars should contain at least one element")
-    single = isinstance(loop_vars, NDArray)
     _, nesting = _flatten(loop_vars, "loop_vars")
     collected: list[list[NDArray]] = []
     out_nesting: Any = []
@@ -121,8 +120,8 @@ def while_loop(
         new_flat, new_nesting = _flatten([] if new_vars is None else new_vars, "new_loop_vars")
         if collected and len(flat) != len(collected[0]):
             raise ValueError(f"Number of elements in step_output should be the same in each step, got {len(flat)} and {len(collected[0])}")
-        if single and new_nesting == [0]:
-            new_nesting, new_vars = 0, new_flat[0]
+        if {str(nesting), str(new_nesting)} == {"0", "[0]"}:  # one variable, with or without its list
+            new_nesting, new_vars = nesting, regroup(new_flat, nesting)
         if new_nesting != nesting:
             raise ValueError("The structure (length, nesting) of new_loop_vars should be that of loop_vars")
         loop_vars = list(new_vars) if isinstance(new_vars, tuple) else new_vars  # MXNet gives a list

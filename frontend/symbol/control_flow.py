@@ -25,7 +25,14 @@ from .symbol import Group, Symbol, output_name, symbol_of, var
 
 __all__ = ["cond", "foreach", "while_loop"]
 
+
+class BodyError(MXNetError, AssertionError):
+    """A function does not use what it is given, or returns something of another form; MXNet asserts that."""
+
+
 Entry = tuple[Node, int]
+#: An input of an operator, and the name of the loop variable that starts from it.
+Input = tuple[Entry, str | None]
 _SCOPE = "__subgraph_name__"
 #: How often each name has been used; every run of a Python function needs a name of its own.
 _counts: collections.Counter[str] = collections.Counter()
@@ -56,8 +63,18 @@ def _regroup(symbols: Sequence[Symbol], nesting: Any) -> Any:
 # ---- cutting ---------------------------------------------------------------------------------------------------------------
 
 
-def _variable_for(symbol: Symbol) -> Symbol:
-    return var(f"{symbol.name}-{symbol.attr('_value_index')}")
+def _variables_for(symbols: Sequence[Symbol], taken: set[str]) -> list[Symbol]:
+    """Return variables that stand for symbols inside a function; one that is given twice gets two."""
+    made = []
+    for symbol in symbols:
+        name = base = f"{symbol.name}-{symbol.attr('_value_index')}"
+        number = 0
+        while name in taken:
+            number += 1
+            name = f"{base}-{number}"
+        taken.add(name)
+        made.append(var(name))
+    return made
 
 
 def _is_inside(node: Node, name: str) -> bool:
@@ -117,7 +134,7 @@ class _Cut:
         found = []
         for variable in variables:
             if variable.name not in self.names:
-                raise MXNetError(f"{what} {variable.name!r} has to be used in the body")
+                raise BodyError(f"{what} {variable.name!r} has to be used in the body")
             found.append(self.names.index(variable.name))
         return found
 
@@ -134,7 +151,7 @@ def _make(kind: str, inputs: Sequence[Entry], cuts: Sequence[_Cut], numbers: dic
 
 def _check_alike(nesting: Any, other: Any, what: str) -> None:
     if nesting != other:
-        raise MXNetError(f"{what}: the nesting {other} is not that of the first ones, {nesting}")
+        raise BodyError(f"{what}: the nesting {other} is not that of the first ones, {nesting}")
 
 
 # ---- the functions ------------------------------------------------------------------------------------------------------
@@ -173,8 +190,9 @@ def foreach(body: Callable[[Any, Any], tuple[Any, Any]], data: Any, init_states:
         raise ValueError("foreach: data holds no symbols")
     scope = _unique_name(name)
     with attribute.AttrScope(**{_SCOPE: scope}):
-        slices = [_variable_for(item) for item in arrays]
-        current = [_variable_for(item) for item in states]
+        taken: set[str] = set()
+        slices = _variables_for(arrays, taken)
+        current = _variables_for(states, taken)
         out, new = body(_regroup(slices, data_nesting), _regroup(current, state_nesting))
         outputs, out_nesting = _flatten(out, "foreach output")
         results, new_nesting = _flatten(new, "foreach states")
@@ -266,7 +284,7 @@ def while_loop(
     def cut_of(made: Callable[..., Any], scope: str) -> tuple[_Cut, list[Symbol], list[Symbol], Any]:
         scope = _unique_name(scope)
         with attribute.AttrScope(**{_SCOPE: scope}):
-            variables = [_variable_for(item) for item in first]
+            variables = _variables_for(first, set())
             outputs, results, out_nesting = made(variables)
             return _Cut(_as_results(outputs, results, scope), scope), variables, outputs, out_nesting
 
@@ -274,7 +292,7 @@ def while_loop(
     body, variables, outputs, out_nesting = cut_of(step, f"{name}_func")
     places = body.places(variables, "the loop variable")
     values = {variable.name: item._entries[0] for variable, item in zip(variables, first)}
-    inputs: list[Entry] = []
+    inputs: list[Input] = []
     numbers = {
         "max_iterations": limit,
         "cond_input_locs": _union(inputs, condition, values),
@@ -283,18 +301,21 @@ def while_loop(
         "num_out_data": len(outputs),
         "num_outputs": len(outputs) + len(first),
     }
-    made = _make("_while_loop", inputs, [condition, body], numbers)
+    made = _make("_while_loop", [entry for entry, _ in inputs], [condition, body], numbers)
     return _regroup(made[: len(outputs)], out_nesting), _regroup(made[len(outputs) :], nesting)
 
 
-def _union(inputs: list[Entry], cut: _Cut, values: dict[Any, Entry]) -> list[int]:
-    """Add a graph's inputs to those of the operator; return where they are."""
+def _union(inputs: list[Input], cut: _Cut, values: dict[str, Entry]) -> list[int]:
+    """Add a graph's inputs to those of the operator; return where they are.
+
+    A loop variable is not the same input as what it starts from: that keeps its value when the function uses it, too.
+    """
     found = []
     for name, entry in zip(cut.names, cut.outside):
-        entry = values.get(name, entry)
-        if entry not in inputs:
-            inputs.append(entry)
-        found.append(inputs.index(entry))
+        needed = (values[name], name) if name in values else (entry, None)
+        if needed not in inputs:
+            inputs.append(needed)
+        found.append(inputs.index(needed))
     return found
 
 
@@ -330,9 +351,9 @@ def cond(pred: Any, then_func: Callable[[], Any], else_func: Callable[[], Any], 
     other, other_count, _ = cut_of(else_func, "else")
     if count != other_count:
         raise ValueError(f"Number of outputs differs between then-branch ({count}) and else-branch ({other_count})")
-    inputs: list[Entry] = []
+    inputs: list[Input] = []
     numbers: dict[str, Any] = {
         f"{part}_input_locs": _union(inputs, cut, {}) for part, cut in (("cond", condition), ("then", one), ("else", other))
     }
-    made = _make("_cond", inputs, [condition, one, other], {**numbers, "num_outputs": count})
+    made = _make("_cond", [entry for entry, _ in inputs], [condition, one, other], {**numbers, "num_outputs": count})
     return _regroup(made, nesting)

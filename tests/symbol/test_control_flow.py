@@ -113,8 +113,9 @@ def test_cond(a):
 
 def test_what_is_wrong_is_said():
     x, y = s.var("x"), s.var("y")
-    with pytest.raises(mx.MXNetError, match="the data 'x-0' has to be used"):
+    with pytest.raises(mx.MXNetError, match="the data 'x-0' has to be used") as refused:
         s.contrib.foreach(lambda d, t: (t, t), x, y)
+    assert isinstance(refused.value, mx.MXNetError) and isinstance(refused.value, AssertionError)
     with pytest.raises(mx.MXNetError, match="nesting"):
         s.contrib.foreach(lambda d, t: (d + t, [t, t]), x, y)
     with pytest.raises(ValueError, match="list of Symbol"):
@@ -263,3 +264,74 @@ def test_custom_operators_check_their_arguments():
         s.Custom(x, x, x, x, op_type="tests_scaled")
     with pytest.raises(mx.MXNetError, match="c: .*scale.*"):
         custom().infer_shape(x=(2, 3), c_scale=(4,))
+
+
+def gradients_of(function, *arrays):
+    """Compare a bound graph with imperative code: results, and gradients of all inputs."""
+    names = [f"v{i}" for i in range(len(arrays))]
+    symbol = mx.sym.Group(function(mx.sym, *(mx.sym.var(name) for name in names)))
+    assert mx.sym.load_json(symbol.tojson()).tojson() == symbol.tojson()
+    executor = symbol.bind(mx.cpu(), dict(zip(names, arrays)), {name: mx.nd.zeros_like(a) for name, a in zip(names, arrays)})
+    heads = [mx.nd.random.uniform(shape=output.shape) for output in executor.forward(is_train=True)]
+    executor.backward(heads)
+    for array in arrays:
+        array.attach_grad()
+    with mx.autograd.record():
+        outputs = function(mx.nd, *arrays)
+    mx.autograd.backward(outputs, heads)
+    for found, expected in zip(executor.outputs, outputs):
+        np.testing.assert_allclose(found.asnumpy(), expected.asnumpy(), rtol=1e-5)
+    for name, array in zip(names, arrays):
+        np.testing.assert_allclose(executor.grad_dict[name].asnumpy(), array.grad.asnumpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_while_loop_starts_from_what_its_function_uses(steps):
+    def function(F, x):
+        _, (_, last) = F.contrib.while_loop(
+            lambda i, s: i < steps, lambda i, s: (None, (i + 1, s * x + x)), [F.zeros((1,)), x], max_iterations=4
+        )
+        return [last]
+
+    gradients_of(function, mx.nd.array([0.5, 2.0]))
+
+
+def test_the_states_of_one_loop_are_first_states_and_constants_of_the_next():
+    def function(F, x):
+        out, first = F.contrib.while_loop(lambda s, t: F.sum(s) < 100, lambda s, t: (s + 1, [s * 2, t]), [x, x + 1], max_iterations=3)
+        more, last = F.contrib.while_loop(
+            lambda s, t: F.sum(s) < 1e6, lambda s, t: (s + t, [s + first[0], t * first[1]]), first, max_iterations=3
+        )
+        return [out, more, *last]
+
+    gradients_of(function, mx.nd.array([0.5, 2.0]))
+
+
+def test_a_symbol_may_be_given_twice():
+    def loop(F, x):
+        _, last = F.contrib.while_loop(lambda s, t: F.sum(s) < 100, lambda s, t: (None, [s * 2, t * 3]), [x, x], max_iterations=3)
+        return list(last)
+
+    def each(F, x):
+        out, last = F.contrib.foreach(lambda d, s: (d[0] * d[1] + s[0], [s[0] + d[0], s[1] * 2]), [x, x], [x[0], x[0]] if F is mx.nd else both(F, x))
+        return [out, *last]
+
+    def both(F, x):
+        first = F.reshape(F.slice_axis(x, axis=0, begin=0, end=1), shape=(2,))
+        return [first, first]
+
+    gradients_of(loop, mx.nd.array([0.5, 2.0]))
+    gradients_of(each, mx.nd.array([[0.5, 2.0], [1.5, 3.0]]))
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("returned", [lambda v: v, lambda v: [v], lambda v: (v,)])
+def test_one_loop_variable_with_or_without_a_list(many, returned):
+    for F, x in ((mx.nd, mx.nd.array([1.0])), (mx.sym, mx.sym.var("x"))):
+        out, last = F.contrib.while_loop(lambda v: v < 4, lambda v: (v, returned(v + 1)), [x] if many else x, max_iterations=5)
+        assert isinstance(last, list) == many
+        last = last[0] if many else last
+        if F is mx.sym:
+            out, last = mx.sym.Group([out, last]).eval(x=mx.nd.array([1.0]))
+        assert last.asscalar() == 4
+        assert out.asnumpy().ravel().tolist() == [1, 2, 3, 0, 0]
