@@ -18,6 +18,7 @@ from ...ops.recording import new_variable_node
 from .compiled import Compiled
 from .interpret import interpret
 from .ir import BACKWARD, Node
+from .monitor_names import input_names
 
 __all__ = ["Stepwise", "Taped"]
 
@@ -89,10 +90,7 @@ class Stepwise:
     def _report(self, node: Node, outputs: list[NDArray]) -> None:
         assert self._callback is not None
         if self._monitor_all:
-            names = node.op.input_names(node.attrs)
-            if node.part == BACKWARD:  # MXNet's have no names
-                names = tuple(f"input{i}" for i in range(len(node.inputs)))
-            for name, (source, index) in zip(names, node.inputs):
+            for name, (source, index) in zip(input_names(node), node.inputs):
                 value = self._results[source][index]
                 if source.op is None:
                     self._callback(source.name, value)

@@ -425,7 +425,7 @@ def test_monitor_sees_what_mxnet_shows():
     seen.clear()
     executor.set_monitor_callback(lambda name, array: seen.append(name), monitor_all=True)
     executor.forward(is_train=True, a=mx.nd.ones((2,)))
-    assert seen == ["a", f"{times}_data", f"{times}_output", f"{plus}_lhs", "b", f"{plus}_rhs", f"{plus}_output"]
+    assert seen == ["a", f"{times}_input0", f"{times}_output", f"{plus}_lhs", "b", f"{plus}_rhs", f"{plus}_output"]
     assert executor.outputs[0].asnumpy().tolist() == [2, 2]
     executor.backward(mx.nd.ones((2,)))
     assert executor.grad_dict["a"].asnumpy().tolist() == [2, 2]
