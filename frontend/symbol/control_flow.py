@@ -291,7 +291,7 @@ def while_loop(
     condition, _, _, _ = cut_of(conditional, f"{name}_cond")
     body, variables, outputs, out_nesting = cut_of(step, f"{name}_func")
     places = body.places(variables, "the loop variable")
-    values = {variable.name: item._entries[0] for variable, item in zip(variables, first)}
+    values: dict[Any, Entry] = {variable.name: item._entries[0] for variable, item in zip(variables, first)}
     inputs: list[Input] = []
     numbers = {
         "max_iterations": limit,
@@ -305,7 +305,7 @@ def while_loop(
     return _regroup(made[: len(outputs)], out_nesting), _regroup(made[len(outputs) :], nesting)
 
 
-def _union(inputs: list[Input], cut: _Cut, values: dict[str, Entry]) -> list[int]:
+def _union(inputs: list[Input], cut: _Cut, values: dict[Any, Entry]) -> list[int]:
     """Add a graph's inputs to those of the operator; return where they are.
 
     A loop variable is not the same input as what it starts from: that keeps its value when the function uses it, too.
