@@ -290,7 +290,9 @@ class FeedForward:
         labels = [desc[0] for desc in data.provide_label or () if desc[0] in arguments]
         if known is not None:  # predictions need no labels: those that the data do not have are still not weights
             labels += [name for name in arguments if name.endswith("label") and name not in (*names, *labels, *known)]
-        return Module(self.symbol, names, labels, logger=logger or logging, context=self.ctx)
+        # Predictions come from the first device, as in MXNet: a slice may be rounded otherwise than the whole batch.
+        devices = self.ctx if known is None else self.ctx[:1]
+        return Module(self.symbol, names, labels, logger=logger or logging, context=devices)
 
     def fit(
         self,

@@ -440,3 +440,14 @@ def test_groups_of_executors_tell_names_and_batch_axes_and_take_other_shapes():
     assert (group.batch_size, group.slices) == (8, [slice(0, 4), slice(4, 8)])
     assert [executor.arg_dict["data"].shape for executor in group.execs] == [(4, 3), (4, 3)]
     assert group.param_arrays[0][0] is weights
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_feedforward_on_several_devices_predicts_on_the_first():
+    x = np.random.RandomState(0).uniform(size=(20, 6)).astype("float32")
+    net = mx.sym.SoftmaxOutput(mx.sym.FullyConnected(mx.sym.Variable("data"), num_hidden=3), name="softmax")
+    data = mx.io.NDArrayIter(x, np.arange(20) % 3, batch_size=10)
+    model = mx.model.FeedForward.create(net, data, ctx=[mx.cpu(0), mx.cpu(1)], num_epoch=1)
+    single = mx.model.FeedForward(net, ctx=mx.cpu(0), arg_params=model.arg_params, aux_params=model.aux_params)
+    assert np.array_equal(model.predict(data), single.predict(data))
+    assert len(model._bound(data, with_labels=True)._exec_group.execs) == 1
