@@ -148,3 +148,23 @@ def test_arguments_are_checked():
         mx.metric.create("nothing")
     with pytest.raises(ValueError, match="no output 'o'; there are q"):
         mx.metric.Accuracy(output_names=["o"]).update_dict({}, {"q": mx.nd.ones((1, 2))})
+
+
+def test_pairs_that_a_metric_of_a_program_makes_are_what_scores_give():
+    class PerOutput(mx.metric.EvalMetric):
+        def update(self, labels, preds):
+            self.means = [float(pred.mean().asscalar()) for pred in preds]
+
+        def get(self):
+            return zip(*((f"mean{i}", mean) for i, mean in enumerate(self.means)))
+
+        def get_name_value(self):
+            names, values = self.get()
+            return list(zip(names, values))
+
+    data = mx.sym.var("data")
+    module = mx.mod.Module(mx.sym.Group([data * 2, data * 3]), label_names=None)
+    batches = mx.io.NDArrayIter(np.ones((4, 2), "float32"), batch_size=4)
+    module.bind(batches.provide_data, for_training=False)
+    module.init_params()
+    assert module.score(batches, PerOutput("means")) == [("mean0", 2.0), ("mean1", 3.0)]

@@ -199,6 +199,8 @@ class Executor:
         arena = self._arenas[key[1]]
         arena.reserve(program.arena_bytes)  # type: ignore[union-attr]
         program.run(arrays, halves, arena, self._ctx)  # type: ignore[union-attr]
+        if halves == BOTH_HALVES:
+            arena.occupy(None)  # nothing is kept: not of this executor, nor of one that was between its halves
 
     def _stand_in(self, compiled: Compiled, name: str) -> NDArray:
         for head, head_name in zip(self.outputs, self._head_gradient_names):
@@ -253,6 +255,10 @@ class Executor:
         is_train : bool
             The mode of the forward run that is done first where none in training mode came before.
 
+        Notes
+        -----
+        A second call after one ``forward`` computes the forward half again, from what the arguments hold then.
+
         Examples
         --------
         >>> import weft as mx
@@ -275,7 +281,8 @@ class Executor:
             return
         compiled = self._get(*key)
         head_grads = self._head_grads(compiled, out_grads)
-        if not continues:
+        if not continues or before[1] is None:
+            # What the backward half is done with makes room for its own results, so that another one starts anew.
             self._run(key, BOTH_HALVES, head_grads)
             return
         if self._arenas[True].tenant is not before[1]:
@@ -283,6 +290,7 @@ class Executor:
                 "backward: another executor that shares this one's memory has run since forward(is_train=True); call forward again"
             )
         self._run(key, BACKWARD_HALF, head_grads)
+        self._forward_of = (key, None)
 
     def forward_backward(self, out_grads: Any = None, **kwargs: Any) -> list[NDArray]:
         """Compute outputs and gradients in one task: a training step without a look in between.

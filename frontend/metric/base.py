@@ -238,7 +238,8 @@ class EvalMetric:
 
     def get_global_name_value(self) -> list[tuple[str, Any]]:
         """Return pairs of name and value since the last `reset`."""
-        return _pairs(*self.get_global())
+        # Metrics of programs that keep no such totals may define their own `get_name_value`.
+        return _pairs(*self.get_global()) if self._has_global_stats else self.get_name_value()
 
 
 def _listed(value: Any) -> list[Any]:

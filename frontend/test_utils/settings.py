@@ -53,7 +53,7 @@ def set_default_context(ctx: Context) -> None:
 
     >>> set_default_context(default_context())
     """
-    Context.default_ctx = ctx
+    Context._default_ctx.value = ctx
     _choice.made = True
 
 

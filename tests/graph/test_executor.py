@@ -687,3 +687,60 @@ def test_what_cannot_be_differentiated_is_refused_when_it_is_bound():
     executor.forward(is_train=True)
     executor.backward()
     assert executor.grad_dict["x"].asnumpy().tolist() == [[0, 0]] * 3
+
+
+def layers():
+    net = mx.sym.Variable("data")
+    for i in range(3):
+        net = mx.sym.Activation(mx.sym.FullyConnected(net, num_hidden=6, name=f"fc{i}"), act_type="tanh")
+    return mx.sym.FullyConnected(net, num_hidden=3, name="out")
+
+
+@pytest.mark.parametrize("grad_req", ["write", "add"])
+@pytest.mark.parametrize("forward_mode", [True, False])
+def test_every_backward_after_one_forward_is_right(grad_req, forward_mode):
+    rng = np.random.default_rng(7)
+    bound = layers().simple_bind(mx.cpu(), data=(4, 6), grad_req=grad_req)
+    fresh = layers().simple_bind(mx.cpu(), data=(4, 6))
+    for array, other in zip(bound.arg_arrays, fresh.arg_arrays):
+        array[:] = other[:] = mx.nd.array(rng.normal(0, 0.5, array.shape))
+    bound.forward(is_train=forward_mode)
+    total = 0
+    for _ in range(3):
+        head = mx.nd.array(rng.normal(size=(4, 3)))
+        bound.backward(head)
+        fresh.forward(is_train=True)
+        fresh.backward(head)
+        expected = fresh.grad_dict["data"].asnumpy()
+        total = total + expected if grad_req == "add" else expected
+        np.testing.assert_allclose(bound.grad_dict["data"].asnumpy(), total, rtol=1e-5, atol=1e-6)
+
+
+def test_a_forward_after_a_second_backward_starts_anew():
+    executor = layers().simple_bind(mx.cpu(), data=(2, 6))
+    for array in executor.arg_arrays:
+        array[:] = 0.3
+    found = []
+    for backwards in (1, 2, 1):
+        executor.forward(is_train=True)
+        for _ in range(backwards):
+            executor.backward(mx.nd.ones((2, 3)))
+            found.append(executor.grad_dict["fc0_weight"].asnumpy())
+    assert all(np.array_equal(gradient, found[0]) for gradient in found) and found[0].any()
+
+
+def test_executors_that_share_memory_repeat_their_backward():
+    net = layers()
+    first = net.simple_bind(mx.cpu(), data=(2, 6))
+    for array in first.arg_arrays:
+        array[:] = 0.3
+    second = first.reshape(data=(4, 6), allow_up_sizing=True)
+    first.forward(is_train=True)
+    first.backward(mx.nd.ones((2, 3)))
+    expected = first.grad_dict["fc1_weight"].asnumpy()
+    second.arg_dict["data"][:] = 0.1
+    second.forward(is_train=True)
+    first.backward(mx.nd.ones((2, 3)))  # needs nothing of what the other one has overwritten
+    assert np.array_equal(first.grad_dict["fc1_weight"].asnumpy(), expected) and expected.any()
+    with pytest.raises(mx.MXNetError, match="has run since forward"):
+        second.backward(mx.nd.ones((4, 3)))
