@@ -233,3 +233,15 @@ def test_prefetching_iter_leaves_no_threads():
 def test_descriptions_survive_pickle():
     desc = pickle.loads(pickle.dumps(io.DataDesc("x", (2, 3), np.int32, "TNC")))
     assert (desc.name, desc.shape, desc.dtype, desc.layout) == ("x", (2, 3), np.int32, "TNC")
+
+
+def test_iterators_of_programs_name_their_arrays_as_ours_do():
+    from weft.io.io import _init_data
+
+    two = [np.ones((2, 1)), mx.nd.ones((2, 3))]
+    assert [(name, array.shape) for name, array in _init_data(two, False, "data")] == [("_0_data", (2, 1)), ("_1_data", (2, 3))]
+    assert [name for name, _ in io._init_data({"b": two[0], "a": two[1]}, False, "data")] == ["a", "b"]
+    assert [name for name, _ in _init_data(two[0], False, "data")] == ["data"]
+    assert _init_data(None, True, "label") == []
+    with pytest.raises(ValueError):
+        _init_data(None, False, "data")

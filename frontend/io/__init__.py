@@ -8,6 +8,7 @@ files from :class:`CSVIter` and :class:`MNISTIter`.
 from __future__ import annotations
 
 from .arrays import NDArrayIter as NDArrayIter
+from .arrays import _init_data as _init_data
 from .batch import DataBatch as DataBatch
 from .batch import DataDesc as DataDesc
 from .files import CSVIter as CSVIter

@@ -17,22 +17,25 @@ __all__ = ["NDArrayIter"]
 LAST_BATCH = ("pad", "discard", "roll_over")
 
 
-def _named(given: Any, default_name: str, required: bool) -> list[tuple[str, Any]]:
-    """Pairs of name and NDArray (or an array-like that is read in pieces, such as an HDF5 dataset), sorted by name."""
-    if given is None:
-        if required:
+def _init_data(data: Any, allow_empty: bool, default_name: str) -> list[tuple[str, Any]]:
+    """Pairs of name and NDArray (or an array-like that is read in pieces, such as an HDF5 dataset), sorted by name.
+
+    Iterators that programs write themselves import it under this name.
+    """
+    if data is None:
+        if not allow_empty:
             raise ValueError("NDArrayIter: data is None, an array, a list or a dict of arrays is expected")
-        given = []
-    if isinstance(given, (np.ndarray, NDArray)) or _lazy(given):
-        given = [given]
-    if isinstance(given, (list, tuple)):
-        if required and not given:
+        data = []
+    if isinstance(data, (np.ndarray, NDArray)) or _lazy(data):
+        data = [data]
+    if isinstance(data, (list, tuple)):
+        if not allow_empty and not data:
             raise ValueError("NDArrayIter: data is an empty list, at least one array is expected")
-        names = [default_name] if len(given) == 1 else [f"_{i}_{default_name}" for i in range(len(given))]
-        given = dict(zip(names, given))
-    if not isinstance(given, Mapping):
-        raise TypeError(f"NDArrayIter: input must be an NDArray, a numpy.ndarray, a list or a dict of them, got {type(given).__name__}")
-    return sorted(((name, _array(name, value)) for name, value in given.items()), key=lambda pair: pair[0])
+        names = [default_name] if len(data) == 1 else [f"_{i}_{default_name}" for i in range(len(data))]
+        data = dict(zip(names, data))
+    if not isinstance(data, Mapping):
+        raise TypeError(f"NDArrayIter: input must be an NDArray, a numpy.ndarray, a list or a dict of them, got {type(data).__name__}")
+    return sorted(((name, _array(name, value)) for name, value in data.items()), key=lambda pair: pair[0])
 
 
 def _lazy(value: Any) -> bool:
@@ -96,8 +99,8 @@ class NDArrayIter(DataIter):
         layout: str = "NCHW",
     ) -> None:
         super().__init__(batch_size)
-        self.data = _named(data, data_name, required=True)
-        self.label = _named(label, label_name, required=False)
+        self.data = _init_data(data, False, data_name)
+        self.label = _init_data(label, True, label_name)
         self.layout = layout
         self._axis = layout.find("N")
         self.last_batch_handle = last_batch_handle
