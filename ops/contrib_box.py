@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .functions import F
-from .nn_common import check_named_shape, compute_dtype, float_dtypes, put
+from .nn_common import check_named_shape, compute_dtype, float_dtypes, native, put
 from .registry import Bool, Enum, Float, Int, operator, zero_gradient
 
 _FORMAT = ("center", "corner")
@@ -77,6 +77,7 @@ operator(
     shape=_iou_shape,
     dtype=float_dtypes,
     gradient=zero_gradient,
+    cpu=(native("box_iou", "regions"),),
     numpy=_iou,
     cost=lambda attrs, ins, outs: 2000 + 30.0 * math.prod(outs[0]),
     doc="""Intersection over union of every box of lhs with every box of rhs.""",
@@ -172,6 +173,7 @@ operator(
     visible_outputs=1,
     gradient=lambda ctx, grad, *hidden: [F._backward_contrib_box_nms(grad, ctx.outputs[1])],
     saves="o",
+    cpu=(native("box_nms", "regions"),),
     numpy=_nms,
     cost=lambda attrs, ins, outs: 5000 + 500.0 * math.prod(ins[0][:-1]),
     doc="""Non-maximum suppression: keep the boxes that overlap no better one too much, best first; the other rows of the
@@ -182,6 +184,7 @@ operator(
     inputs=("out_grad", "places"),
     shape=lambda attrs, shapes: [shapes[0]],
     dtype=lambda attrs, dtypes: [dtypes[0]],
+    cpu=(native("backward_box_nms", "regions"),),
     numpy=_nms_backward,
     doc="""Gradient of box_nms: each row's goes back to where the row came from.""",
     input_docs={"places": "Where each row of the result came from."},

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, put
+from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, native, put
 from .registry import Bool, Float, Int, Shape, operator
 
 _ROIS = {"rois": "Regions (batch index, x1, y1, x2, y2); a negative batch index gives zeros."}
@@ -101,6 +101,7 @@ operator(
         backward_call("_backward_ROIPooling", [grad, ctx.inputs[0], ctx.inputs[1], ctx.outputs[1]], ctx.attrs),
         None,
     ],
+    cpu=(native("roi_pooling", "regions"),),
     numpy=_pool_forward,
     cost=_cost,
     doc="""Maximum over the bins of a grid laid over each region, with corners rounded to whole pixels.""",
@@ -118,6 +119,7 @@ operator(
     params=_POOL,
     shape=lambda attrs, shapes: [shapes[1]],
     dtype=lambda attrs, dtypes: [dtypes[1]],
+    cpu=(native("backward_roi_pooling", "regions"),),
     numpy=_pool_backward,
     cost=_cost,
     doc="""Gradient of ROIPooling in its data.""",
@@ -213,6 +215,7 @@ operator(
         None,
     ],
     saves="i",
+    cpu=(native("roi_align", "regions"),),
     numpy=_align_forward,
     cost=_cost,
     doc="""Average of bilinear samples in the bins of a grid laid over each region, without rounding (Mask R-CNN).""",
@@ -229,6 +232,7 @@ operator(
     params=_ALIGN,
     shape=lambda attrs, shapes: [shapes[1]],
     dtype=lambda attrs, dtypes: [dtypes[1]],
+    cpu=(native("backward_roi_align", "regions"),),
     numpy=_align_backward,
     cost=_cost,
     doc="""Gradient of ROIAlign in its data.""",

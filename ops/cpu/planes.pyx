@@ -7,30 +7,10 @@ Every builder takes ``(attrs, in_specs, out_specs)`` and returns a kernel, or No
 import math
 
 from libc.stdint cimport int64_t
-from libcpp cimport bool as cbool
 
 from ..kernel cimport CKernel, Kernel, wrap_kernel
 
 cdef extern from "ops/cpu/planes.hpp" namespace "weft" nogil:
-    enum class PoolKind(int):
-        kMax
-        kAverage
-        kSum
-
-    cppclass PoolWindow:
-        PoolKind kind
-        cbool include_pad
-        int64_t in_ "in"[3]
-        int64_t out[3]
-        int64_t kernel[3]
-        int64_t stride[3]
-        int64_t pad[3]
-
-    cppclass BatchNormShape:
-        int64_t batch, channels, plane
-        double eps, momentum
-        cbool fix_gamma, batch_statistics
-
     cppclass ChannelWindow:
         int64_t batch, channels, plane, half
         float scale, knorm, beta

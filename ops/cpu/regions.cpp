@@ -1,0 +1,360 @@
+#include "ops/cpu/regions.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "ops/cpu/spread.hpp"
+
+namespace weft {
+namespace {
+
+// --- boxes ------------------------------------------------------------------------------------------------------------
+
+template <class T> struct Box {
+  T left, top, right, bottom;
+
+  static Box read(const T* at, bool centers) {
+    if (!centers) return {at[0], at[1], at[2], at[3]};
+    return {at[0] - at[2] / 2, at[1] - at[3] / 2, at[0] + at[2] / 2, at[1] + at[3] / 2};
+  }
+  T area() const { return std::max(right - left, T(0)) * std::max(bottom - top, T(0)); }
+};
+
+template <class T> T overlap_of(const Box<T>& a, T area_a, const Box<T>& b, T area_b) {
+  const T across = std::max(std::min(a.right, b.right) - std::max(a.left, b.left), T(0));
+  const T along = std::max(std::min(a.bottom, b.bottom) - std::max(a.top, b.top), T(0));
+  const T shared = across * along, all = area_a + area_b - shared;
+  return all > T(0) ? shared / all : T(0);
+}
+
+template <class T> int run_overlaps(Kernel* self, const RunArgs* args) {
+  const OverlapShape& s = spec_of<OverlapShape>(self);
+  std::vector<Box<T>> second;
+  std::vector<T> areas;
+  for (int64_t j = 0; j < s.second; ++j) {
+    second.push_back(Box<T>::read(input_of<T>(args, 1) + 4 * j, s.centers));
+    areas.push_back(second.back().area());
+  }
+  spread(s.first, 3.0 * double(s.second), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const Box<T> box = Box<T>::read(input_of<T>(args, 0) + 4 * i, s.centers);
+      const T area = box.area();
+      T* out = output_of<T>(args, 0) + i * s.second;
+      for (int64_t j = 0; j < s.second; ++j) out[j] = overlap_of(box, area, second[size_t(j)], areas[size_t(j)]);
+    }
+  });
+  return 0;
+}
+
+// The rows that take part, best first.
+template <class T> std::vector<int64_t> candidates(const SuppressionShape& s, const T* data) {
+  std::vector<int64_t> order;
+  for (int64_t row = 0; row < s.rows; ++row) {
+    const T* values = data + row * s.columns;
+    const bool background = s.kind >= 0 && values[s.kind] == T(s.background);
+    if (values[s.score] > T(s.valid) && !background) order.push_back(row);
+  }
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+    return data[a * s.columns + s.score] > data[b * s.columns + s.score];
+  });
+  if (s.most > 0 && int64_t(order.size()) > s.most) order.resize(size_t(s.most));
+  return order;
+}
+
+// Those of the rows that overlap no better survivor too much.
+template <class T>
+std::vector<int64_t> survivors(const SuppressionShape& s, const T* data, const std::vector<int64_t>& order) {
+  std::vector<int64_t> kept;
+  std::vector<Box<T>> boxes;
+  std::vector<T> areas;
+  for (int64_t row : order) {
+    const T* values = data + row * s.columns;
+    const Box<T> box = Box<T>::read(values + s.coordinates, s.in_centers);
+    const T area = box.area();
+    bool alive = true;
+    for (size_t i = 0; alive && i < kept.size(); ++i) {
+      const bool rivals = s.across || s.kind < 0 || data[kept[i] * s.columns + s.kind] == values[s.kind];
+      alive = !rivals || !(overlap_of(boxes[i], areas[i], box, area) > T(s.overlap));
+    }
+    if (!alive) continue;
+    kept.push_back(row);
+    boxes.push_back(box);
+    areas.push_back(area);
+  }
+  return kept;
+}
+
+template <class T> void convert_box(T* at, bool from_centers) {
+  const T a = at[0], b = at[1], c = at[2], d = at[3];
+  const T half_width = (from_centers ? c : c - a) / 2, half_height = (from_centers ? d : d - b) / 2;
+  at[0] = from_centers ? a - half_width : a + half_width;
+  at[1] = from_centers ? b - half_height : b + half_height;
+  at[2] = from_centers ? a + half_width : c - a;
+  at[3] = from_centers ? b + half_height : d - b;
+}
+
+template <class T> int run_suppression(Kernel* self, const RunArgs* args) {
+  const SuppressionShape& s = spec_of<SuppressionShape>(self);
+  spread(s.batch, 50.0 * double(s.rows), [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const T* data = input_of<T>(args, 0) + b * s.rows * s.columns;
+      T* out = output_of<T>(args, 0) + b * s.rows * s.columns;
+      double* places = output_of<double>(args, 1) + b * s.rows;
+      std::fill_n(out, s.rows * s.columns, T(-1));
+      std::fill_n(places, s.rows, -1.0);
+      for (int64_t row : survivors(s, data, candidates(s, data))) {
+        std::copy_n(data + row * s.columns, s.columns, out);
+        if (s.in_centers != s.out_centers) convert_box(out + s.coordinates, s.in_centers);
+        *places++ = double(row);
+        out += s.columns;
+      }
+    }
+  });
+  return 0;
+}
+
+template <class T> int run_backward_suppression(Kernel* self, const RunArgs* args) {
+  const SuppressionShape& s = spec_of<SuppressionShape>(self);
+  spread(s.batch, double(s.rows * s.columns), [&](int64_t begin, int64_t end) {
+    std::fill(output_of<T>(args, 0) + begin * s.rows * s.columns, output_of<T>(args, 0) + end * s.rows * s.columns, T(0));
+    for (int64_t row = begin * s.rows; row < end * s.rows; ++row) {
+      const double place = input_of<double>(args, 1)[row];
+      if (place >= 0 && place < double(s.rows))
+        std::copy_n(input_of<T>(args, 0) + row * s.columns, s.columns,
+                    output_of<T>(args, 0) + (row / s.rows * s.rows + int64_t(place)) * s.columns);
+    }
+  });
+  return 0;
+}
+
+// --- regions ------------------------------------------------------------------------------------------------------------
+
+// The image of a region (number, left, top, right, bottom), or -1.
+template <class T> int64_t image_of(const RegionShape& s, const T* region) {
+  return region[0] > T(-1) && double(region[0]) < double(s.batch) ? int64_t(region[0]) : -1;
+}
+
+struct Span {
+  int64_t begin, end;
+};
+
+// Bins along one side of a region of whole pixels, clipped to the image.
+std::vector<Span> bins_of(double low, double high, double scale, int64_t count, int64_t size) {
+  const double limit = 1e9;  // further away nothing changes
+  const double start = std::min(std::max(std::round(low * scale), -limit), limit);
+  const double end = std::min(std::max(std::round(high * scale), -limit), limit);
+  const double width = std::max(end - start + 1, 1.0) / double(count);
+  auto clip = [size](double at) { return int64_t(std::min(std::max(at, 0.0), double(size))); };
+  std::vector<Span> bins;
+  for (int64_t i = 0; i < count; ++i)
+    bins.push_back({clip(std::floor(double(i) * width) + start), clip(std::ceil(double(i + 1) * width) + start)});
+  return bins;
+}
+
+template <class T> int64_t place_of_maximum(const T* plane, int64_t width, Span down, Span across) {
+  int64_t best = down.begin * width + across.begin;
+  for (int64_t row = down.begin; row < down.end; ++row)
+    for (int64_t at = row * width + across.begin; at < row * width + across.end; ++at) {
+      if (plane[best] != plane[best]) return best;  // the first that is not a number counts as the largest
+      if (plane[at] > plane[best] || plane[at] != plane[at]) best = at;
+    }
+  return best;
+}
+
+template <class T> int run_region_maximum(Kernel* self, const RunArgs* args) {
+  const RegionShape& s = spec_of<RegionShape>(self);
+  const int64_t bins = s.rows * s.columns;
+  spread(s.regions, 30.0 * double(s.channels * bins), [&](int64_t begin, int64_t end) {
+    for (int64_t region = begin; region < end; ++region) {
+      const T* given = input_of<T>(args, 1) + 5 * region;
+      T* out = output_of<T>(args, 0) + region * s.channels * bins;
+      double* places = output_of<double>(args, 1) + region * s.channels * bins;
+      std::fill_n(out, s.channels * bins, T(0));
+      std::fill_n(places, s.channels * bins, -1.0);
+      const int64_t image = image_of(s, given);
+      if (image < 0) continue;
+      const auto down = bins_of(double(given[2]), double(given[4]), s.scale, s.rows, s.height);
+      const auto across = bins_of(double(given[1]), double(given[3]), s.scale, s.columns, s.width);
+      for (int64_t at = 0; at < s.channels * bins; ++at) {
+        const Span rows = down[size_t(at % bins / s.columns)], columns = across[size_t(at % s.columns)];
+        if (rows.begin >= rows.end || columns.begin >= columns.end) continue;
+        const T* plane = input_of<T>(args, 0) + (image * s.channels + at / bins) * s.height * s.width;
+        const int64_t place = place_of_maximum(plane, s.width, rows, columns);
+        out[at] = plane[place];
+        places[at] = double(place);
+      }
+    }
+  });
+  return 0;
+}
+
+// Calls body(plane of the gradient, channel, region) for every plane of the images and every region in its image; cores take
+// whole planes, so that no two add to one pixel.
+template <class T, class Body>
+void each_plane_and_region(const RegionShape& s, const T* regions, T* d_data, const Body& body) {
+  const int64_t pixels = s.height * s.width;
+  const double bins_ns = 5.0 * double(s.regions * s.rows * s.columns) / double(s.batch);
+  spread(s.batch * s.channels, double(pixels) * 0.2 + bins_ns, [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end; ++at) {
+      T* plane = d_data + at * pixels;
+      std::fill_n(plane, pixels, T(0));
+      for (int64_t region = 0; region < s.regions; ++region)
+        if (image_of(s, regions + 5 * region) == at / s.channels) body(plane, at % s.channels, region);
+    }
+  });
+}
+
+template <class T> int run_backward_region_maximum(Kernel* self, const RunArgs* args) {
+  const RegionShape& s = spec_of<RegionShape>(self);
+  const int64_t bins = s.rows * s.columns;
+  each_plane_and_region(s, input_of<T>(args, 2), output_of<T>(args, 0), [&](T* plane, int64_t channel, int64_t region) {
+    const int64_t first = (region * s.channels + channel) * bins;
+    for (int64_t at = first; at < first + bins; ++at) {
+      const double place = input_of<double>(args, 3)[at];
+      if (place >= 0 && place < double(s.height * s.width)) plane[int64_t(place)] += input_of<T>(args, 0)[at];
+    }
+  });
+  return 0;
+}
+
+// A sample along one side of a region: what its bin gets of two neighbouring pixels.
+template <class T> struct Tap {
+  int64_t low, high;
+  T low_share, high_share;
+};
+template <class T> using BinTaps = std::vector<std::vector<Tap<T>>>;
+
+template <class T> BinTaps<T> taps_of(const RegionShape& s, double low, double high, int64_t bins, int64_t size) {
+  BinTaps<T> taps{size_t(bins)};
+  const double shift = s.aligned ? 0.5 : 0.0, start = low * s.scale - shift;
+  double length = high * s.scale - shift - start;
+  if (!s.aligned) length = std::max(length, 1.0);
+  const double step = length / double(bins), count = s.samples > 0 ? double(s.samples) : std::ceil(step);
+  if (!(count > 0)) return taps;
+  for (int64_t bin = 0; bin < bins; ++bin)
+    for (double k = 0; k < count; ++k) {
+      const double place = start + step * (double(bin) + (k + 0.5) / count);
+      if (!(place >= -1 && place <= double(size))) continue;
+      const double at = std::min(std::max(place, 0.0), double(size - 1)), left = std::floor(at);
+      taps[size_t(bin)].push_back({int64_t(left), std::min(int64_t(left) + 1, size - 1), T((1 - (at - left)) / count),
+                                   T((at - left) / count)});
+    }
+  return taps;
+}
+
+template <class T> struct RegionTaps {
+  BinTaps<T> down, across;
+};
+
+template <class T> std::vector<RegionTaps<T>> all_taps(const RegionShape& s, const T* regions) {
+  std::vector<RegionTaps<T>> taps;
+  for (int64_t region = 0; region < s.regions; ++region, regions += 5) {
+    taps.emplace_back();
+    if (image_of(s, regions) < 0) continue;
+    taps.back().down = taps_of<T>(s, double(regions[2]), double(regions[4]), s.rows, s.height);
+    taps.back().across = taps_of<T>(s, double(regions[1]), double(regions[3]), s.columns, s.width);
+  }
+  return taps;
+}
+
+template <class T>
+T average(const T* plane, int64_t width, const std::vector<Tap<T>>& down, const std::vector<Tap<T>>& across) {
+  T total = 0;
+  for (const Tap<T>& y : down) {
+    const T *upper = plane + y.low * width, *lower = plane + y.high * width;
+    for (const Tap<T>& x : across)
+      total += y.low_share * (x.low_share * upper[x.low] + x.high_share * upper[x.high]) +
+               y.high_share * (x.low_share * lower[x.low] + x.high_share * lower[x.high]);
+  }
+  return total;
+}
+
+template <class T>
+void add_average(T* plane, int64_t width, const std::vector<Tap<T>>& down, const std::vector<Tap<T>>& across, T grad) {
+  for (const Tap<T>& y : down) {
+    T *upper = plane + y.low * width, *lower = plane + y.high * width;
+    const T above = grad * y.low_share, below = grad * y.high_share;
+    for (const Tap<T>& x : across) {
+      upper[x.low] += above * x.low_share;
+      upper[x.high] += above * x.high_share;
+      lower[x.low] += below * x.low_share;
+      lower[x.high] += below * x.high_share;
+    }
+  }
+}
+
+template <class T> int run_region_average(Kernel* self, const RunArgs* args) {
+  const RegionShape& s = spec_of<RegionShape>(self);
+  const int64_t bins = s.rows * s.columns, channels = s.own_channels ? s.channels / bins : s.channels;
+  const T* regions = input_of<T>(args, 1);
+  const auto taps = all_taps(s, regions);
+  spread(s.regions, 40.0 * double(channels * bins), [&](int64_t begin, int64_t end) {
+    for (int64_t region = begin; region < end; ++region) {
+      T* out = output_of<T>(args, 0) + region * channels * bins;
+      const int64_t image = image_of(s, regions + 5 * region);
+      std::fill_n(out, channels * bins, T(0));
+      if (image < 0) continue;
+      const RegionTaps<T>& sides = taps[size_t(region)];
+      for (int64_t at = 0; at < channels * bins; ++at) {
+        const int64_t channel = s.own_channels ? at : at / bins;
+        out[at] = average(input_of<T>(args, 0) + (image * s.channels + channel) * s.height * s.width, s.width,
+                          sides.down[size_t(at % bins / s.columns)], sides.across[size_t(at % s.columns)]);
+      }
+    }
+  });
+  return 0;
+}
+
+template <class T> int run_backward_region_average(Kernel* self, const RunArgs* args) {
+  const RegionShape& s = spec_of<RegionShape>(self);
+  const int64_t bins = s.rows * s.columns;
+  const T* regions = input_of<T>(args, 2);
+  const auto taps = all_taps(s, regions);
+  each_plane_and_region(s, regions, output_of<T>(args, 0), [&](T* plane, int64_t channel, int64_t region) {
+    const RegionTaps<T>& sides = taps[size_t(region)];
+    const T* grad = input_of<T>(args, 0) + region * (s.own_channels ? s.channels : s.channels * bins);
+    const int64_t first = s.own_channels ? channel : channel * bins, count = s.own_channels ? 1 : bins;
+    for (int64_t at = first; at < first + count; ++at)
+      add_average(plane, s.width, sides.down[size_t(at % bins / s.columns)], sides.across[size_t(at % s.columns)], grad[at]);
+  });
+  return 0;
+}
+
+double region_cost(const RegionShape& s) { return 500 + 40.0 * double(s.regions * s.channels * s.rows * s.columns); }
+
+}  // namespace
+
+Kernel* make_box_overlaps(const OverlapShape& shape) {
+  return choose_kernel(shape.type, run_overlaps<float>, run_overlaps<double>, 100 + 3.0 * double(shape.first * shape.second), shape);
+}
+
+Kernel* make_suppression(const SuppressionShape& shape) {
+  return choose_kernel(shape.type, run_suppression<float>, run_suppression<double>, 200 + 200.0 * double(shape.batch * shape.rows),
+                       shape);
+}
+
+Kernel* make_backward_suppression(const SuppressionShape& shape) {
+  return choose_kernel(shape.type, run_backward_suppression<float>, run_backward_suppression<double>,
+                       100 + double(shape.batch * shape.rows * shape.columns), shape);
+}
+
+Kernel* make_region_maximum(const RegionShape& shape) {
+  return choose_kernel(shape.type, run_region_maximum<float>, run_region_maximum<double>, region_cost(shape), shape);
+}
+
+Kernel* make_backward_region_maximum(const RegionShape& shape) {
+  return choose_kernel(shape.type, run_backward_region_maximum<float>, run_backward_region_maximum<double>, region_cost(shape),
+                       shape);
+}
+
+Kernel* make_region_average(const RegionShape& shape) {
+  return choose_kernel(shape.type, run_region_average<float>, run_region_average<double>, region_cost(shape), shape);
+}
+
+Kernel* make_backward_region_average(const RegionShape& shape) {
+  return choose_kernel(shape.type, run_backward_region_average<float>, run_backward_region_average<double>, region_cost(shape),
+                       shape);
+}
+
+}  // namespace weft

@@ -1,0 +1,44 @@
+// Boxes and regions of images: overlaps, suppression, pooling of regions; float32 and float64.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/cpu/loops.hpp"
+#include "ops/kernel.hpp"
+
+namespace weft {
+
+struct OverlapShape {
+  DType type;
+  int64_t first, second;  // numbers of boxes
+  bool centers;           // boxes are (x, y, width, height), else corners
+};
+Kernel* make_box_overlaps(const OverlapShape& shape);  // (boxes, boxes) -> intersection over union
+
+struct SuppressionShape {
+  DType type;
+  int64_t batch, rows, columns;
+  int64_t most;                        // so many best boxes are looked at; all when not positive
+  int64_t coordinates, score, kind;    // columns; kind -1: boxes have no class
+  double overlap, valid, background;
+  bool across;                         // boxes of different classes suppress each other
+  bool in_centers, out_centers;
+};
+Kernel* make_suppression(const SuppressionShape& shape);           // data -> surviving rows, their places (double)
+Kernel* make_backward_suppression(const SuppressionShape& shape);  // out_grad, places -> d_data
+
+struct RegionShape {
+  DType type;
+  int64_t batch, channels, height, width;  // of the images
+  int64_t regions, rows, columns;          // of the result
+  double scale;
+  // For averages:
+  int64_t samples;  // along each side of a bin; not positive: as many as it has pixels
+  bool own_channels, aligned;
+};
+Kernel* make_region_maximum(const RegionShape& shape);           // (data, regions) -> maxima, their places (double)
+Kernel* make_backward_region_maximum(const RegionShape& shape);  // (out_grad, data, regions, places) -> d_data
+Kernel* make_region_average(const RegionShape& shape);           // (data, regions) -> out
+Kernel* make_backward_region_average(const RegionShape& shape);  // (out_grad, data, regions) -> d_data
+
+}  // namespace weft

@@ -1,0 +1,137 @@
+# cython: wraparound=True, boundscheck=True
+"""Kernel builders for boxes and regions of images.
+
+Every builder takes ``(attrs, in_specs, out_specs)`` and returns a kernel, or None where it does not apply.
+"""
+
+import math
+
+from libc.stdint cimport int64_t
+from libcpp cimport bool as cbool
+
+from ..kernel cimport CKernel, Kernel, wrap_kernel
+from .elementwise cimport DType, dtype_code
+
+from .widened import takes_halves
+
+cdef extern from "ops/cpu/regions.hpp" namespace "weft" nogil:
+    cdef cppclass OverlapShape:
+        DType type
+        int64_t first, second
+        cbool centers
+
+    cdef cppclass SuppressionShape:
+        DType type
+        int64_t batch, rows, columns, most, coordinates, score, kind
+        double overlap, valid, background
+        cbool across, in_centers, out_centers
+
+    cdef cppclass RegionShape:
+        DType type
+        int64_t batch, channels, height, width, regions, rows, columns
+        double scale
+        int64_t samples
+        cbool own_channels, aligned
+
+    CKernel* make_box_overlaps(const OverlapShape& shape)
+    CKernel* make_suppression(const SuppressionShape& shape)
+    CKernel* make_backward_suppression(const SuppressionShape& shape)
+    CKernel* make_region_maximum(const RegionShape& shape)
+    CKernel* make_backward_region_maximum(const RegionShape& shape)
+    CKernel* make_region_average(const RegionShape& shape)
+    CKernel* make_backward_region_average(const RegionShape& shape)
+
+
+cdef object _wrap(CKernel* kernel):
+    return None if kernel == NULL else wrap_kernel(kernel)
+
+
+cdef bint _fits(specs):
+    """Whether the arrays are of one type, and not empty."""
+    return all([spec.dtype == specs[0].dtype and spec.size for spec in specs])
+
+
+@takes_halves
+def box_iou(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_contrib_box_iou``."""
+    cdef OverlapShape shape
+    if not _fits([*in_specs, *out_specs]):
+        return None
+    shape.type = dtype_code(in_specs[0].dtype)
+    shape.first, shape.second = in_specs[0].size // 4, in_specs[1].size // 4
+    shape.centers = attrs.format == "center"
+    return _wrap(make_box_overlaps(shape))
+
+
+@takes_halves
+def box_nms(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_contrib_box_nms``."""
+    cdef SuppressionShape shape
+    data = in_specs[0]
+    if data.size == 0 or attrs.topk == 0:
+        return None
+    shape.type = dtype_code(data.dtype)
+    shape.rows, shape.columns = data.shape[-2:]
+    shape.batch = math.prod(data.shape[:-2])
+    shape.most, shape.coordinates, shape.score, shape.kind = attrs.topk, attrs.coord_start, attrs.score_index, attrs.id_index
+    shape.overlap, shape.valid, shape.background = attrs.overlap_thresh, attrs.valid_thresh, attrs.background_id
+    shape.across = attrs.force_suppress
+    shape.in_centers, shape.out_centers = attrs.in_format == "center", attrs.out_format == "center"
+    return _wrap(make_suppression(shape))
+
+
+@takes_halves
+def backward_box_nms(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_backward_contrib_box_nms``."""
+    cdef SuppressionShape shape
+    grad, places = in_specs
+    if grad.size == 0 or places.dtype.name != "float64":
+        return None
+    shape.type = dtype_code(grad.dtype)
+    shape.rows, shape.columns = grad.shape[-2:]
+    shape.batch = math.prod(grad.shape[:-2])
+    return _wrap(make_backward_suppression(shape))
+
+
+cdef RegionShape _regions(attrs, data, rois):
+    cdef RegionShape shape
+    shape.type = dtype_code(data.dtype)
+    shape.batch, shape.channels, shape.height, shape.width = data.shape
+    shape.regions = rois.shape[0]
+    shape.rows, shape.columns = attrs.pooled_size
+    shape.scale = attrs.spatial_scale
+    shape.samples = getattr(attrs, "sample_ratio", 0)
+    shape.own_channels, shape.aligned = getattr(attrs, "position_sensitive", False), getattr(attrs, "aligned", False)
+    return shape
+
+
+@takes_halves
+def roi_pooling(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``ROIPooling``."""
+    if not _fits([*in_specs, out_specs[0]]):
+        return None
+    return _wrap(make_region_maximum(_regions(attrs, in_specs[0], in_specs[1])))
+
+
+@takes_halves
+def backward_roi_pooling(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_backward_ROIPooling``."""
+    if not _fits([*in_specs[:3], *out_specs]) or in_specs[3].dtype.name != "float64":
+        return None
+    return _wrap(make_backward_region_maximum(_regions(attrs, in_specs[1], in_specs[2])))
+
+
+@takes_halves
+def roi_align(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_contrib_ROIAlign``."""
+    if not _fits([*in_specs, *out_specs]):
+        return None
+    return _wrap(make_region_average(_regions(attrs, in_specs[0], in_specs[1])))
+
+
+@takes_halves
+def backward_roi_align(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_backward_ROIAlign``."""
+    if not _fits([*in_specs, *out_specs]):
+        return None
+    return _wrap(make_backward_region_average(_regions(attrs, in_specs[1], in_specs[2])))

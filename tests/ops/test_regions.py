@@ -1,0 +1,88 @@
+"""Boxes and regions of images: the native kernels against NumPy's."""
+
+import numpy as np
+import pytest
+from native_kernels import check_native
+
+DTYPES = ["float32", "float64"]
+
+
+def random_boxes(count, dtype, size=1.0, seed=1):
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform(0, 0.8, (count, 2))
+    return (np.concatenate([corner, corner + rng.uniform(-0.01, 0.4, (count, 2))], axis=1) * size).astype(dtype)
+
+
+def rows_of_boxes(batch, count, dtype):
+    rng = np.random.default_rng(2)
+    kinds, scores = rng.integers(-1, 3, (batch, count, 1)), rng.uniform(-0.2, 1, (batch, count, 1)).round(1)
+    boxes = random_boxes(batch * count, dtype).reshape(batch, count, 4)
+    return np.concatenate([kinds, scores, boxes], axis=2).astype(dtype)
+
+
+def regions(dtype):
+    # Some leave the image, one is empty, two belong to no image.
+    table = np.concatenate([np.arange(9)[:, None] % 2, random_boxes(9, "float64", 40.0)], axis=1)
+    table[2, 1:] = [-10, -12, 60, 70]
+    table[3, 1:] = [5, 5, 5, 5]
+    table[4, 0], table[5, 0] = -1, 2
+    return table.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "float16"])
+@pytest.mark.parametrize("layout", ["corner", "center"])
+def test_overlaps(layout, dtype):
+    pair = [random_boxes(30, dtype).reshape(5, 6, 4), random_boxes(7, dtype, seed=3)]
+    check_native("_contrib_box_iou", {"format": layout}, pair, tolerance=(2e-2, 2e-2) if dtype == "float16" else None)
+    check_native("_contrib_box_iou", {"format": layout}, [np.zeros((2, 4), dtype), pair[1]])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"id_index": 0},
+        {"id_index": 0, "force_suppress": True},
+        {"id_index": 0, "background_id": 1, "topk": 5},
+        {"in_format": "center", "overlap_thresh": 0.1},
+        {"out_format": "center", "valid_thresh": 0.4},
+    ],
+    ids=str,
+)
+def test_suppression(more, dtype):
+    data = rows_of_boxes(3, 40, dtype)
+    _, places = check_native("_contrib_box_nms", more, [data])
+    assert 0 < (places >= 0).sum() < places.size
+    check_native("_backward_contrib_box_nms", {}, [rows_of_boxes(3, 40, dtype) + 1, places])
+    check_native("_contrib_box_nms", more, [data[0]])
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "float16"])
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (7, 7)])
+def test_maxima_of_regions(size, dtype):
+    data = np.random.default_rng(4).standard_normal((2, 3, 11, 13)).astype(dtype)
+    attrs = {"pooled_size": size, "spatial_scale": 0.3}
+    out, places = check_native("ROIPooling", attrs, [data, regions(dtype)])
+    grad = np.random.default_rng(5).standard_normal(out.shape).astype(dtype)
+    wide = (2e-2, 2e-2) if dtype == "float16" else None
+    check_native("_backward_ROIPooling", attrs, [grad, data, regions(dtype), places], tolerance=wide)
+
+
+def test_maximum_among_values_that_are_no_numbers():
+    data = np.arange(16, dtype="float32").reshape(1, 1, 4, 4)
+    data[0, 0, 1, 1] = np.nan
+    _, places = check_native("ROIPooling", {"pooled_size": (1, 1), "spatial_scale": 1.0}, [data, np.array([[0, 0, 0, 3, 3]], "float32")])
+    assert places.item() == 5
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "float16"])
+@pytest.mark.parametrize("samples", [-1, 2])
+@pytest.mark.parametrize("more", [{}, {"aligned": True}, {"position_sensitive": True}], ids=str)
+def test_averages_of_regions(more, samples, dtype):
+    data = np.random.default_rng(4).standard_normal((2, 12, 11, 13)).astype(dtype)
+    attrs = {"pooled_size": (3, 2), "spatial_scale": 0.3, "sample_ratio": samples, **more}
+    wide = (2e-2, 2e-2) if dtype == "float16" else None
+    (out,) = check_native("_contrib_ROIAlign", attrs, [data, regions(dtype)], tolerance=wide)
+    grad = np.random.default_rng(5).standard_normal(out.shape).astype(dtype)
+    check_native("_backward_ROIAlign", attrs, [grad, data, regions(dtype)], tolerance=wide)
