@@ -212,8 +212,8 @@ def test_failures_of_calls_inside_a_task_are_its_failure(mode):
 def test_wait_all_is_silent_about_failures_before_one_that_another_wait_raised():
     # Suites end each test with waitall: one that has caught a failure has heard of it.
     x, y, z = (mx.nd.ones((2,)) for _ in range(3))
-    engine.push(fail, writes=[x], name="unseen")
-    engine.push(fail, reads=[z], writes=[y], name="seen")
+    engine.push(fail, reads=[z], writes=[x], name="unseen")
+    engine.push(fail, writes=[y, z], name="seen")  # after the other: it writes what that one reads
     with pytest.raises(mx.MXNetError, match="seen"):
         y.asnumpy()
     mx.nd.waitall()
