@@ -337,9 +337,10 @@ void Program::work_on(ParallelRun* run, bool is_main) {
       here.steps.clear();
       if (!lock.owns_lock()) lock.lock();
       --run->running;
-      if (run->running == 0 && !run->n_ready() && run->main_asleep) run->signal.notify_one();
       continue;
     }
+    // Here, not where the count falls: what was still ready then goes when the run has failed.
+    if (run->running == 0 && run->main_asleep) run->signal.notify_one();
     if (!is_main || run->running == 0) break;
     lock.unlock();
     set_core_use(use_before);

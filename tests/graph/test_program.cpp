@@ -36,14 +36,14 @@ struct HashKernel : Kernel {
   HashKernel() : Kernel(run_hash, drop, 100) {}
   static int run_hash(Kernel* kernel, const RunArgs* args) {
     HashKernel* self = static_cast<HashKernel*>(kernel);
-    if (self->fails) {
-      std::snprintf(args->error, kErrorBytes, "step %d fails", int(self->id));
-      return 1;
-    }
     uint64_t hash = mix(self->id, args->counter);
     for (int i = 0; i < self->n_inputs; ++i)
       for (int k = 0; k < kWords; ++k) hash = mix(hash, static_cast<uint64_t*>(args->inputs[i])[k]);
     for (volatile int spin = 0; spin < self->work; spin = spin + 1) {
+    }
+    if (self->fails) {
+      std::snprintf(args->error, kErrorBytes, "step %d fails", int(self->id));
+      return 1;
     }
     for (int i = 0; i < self->n_outputs; ++i)
       for (int k = 0; k < kWords; ++k) static_cast<uint64_t*>(args->outputs[i])[k] = mix(hash, uint64_t(i * kWords + k));
@@ -302,6 +302,34 @@ void run_failing(uint32_t seed, bool spread) {
   if (ErrorRecord* first = take_first_error()) error_release(first);
 }
 
+// The task's own thread takes the step with the longest way to the end, which fails, and sleeps until a helper is done with
+// the other; what that makes ready is not run any more.
+void run_failing_beside() {
+  Net net;
+  net.n_arrays = 4;
+  net.n_entries = 8;
+  net.place = {0, 0, 0, 0, 0, 1, 2, 3};
+  net.ops = {
+      {{}, {4}, {}, kForward, 100000, false, 1},
+      {{4}, {5}, {}, kForward, 9000000, false, 0},
+      {{}, {6}, {}, kForward, 500000, false, 0},
+      {{6}, {7}, {}, kForward, 20000, false, 0},
+  };
+  Program* program = build(net, true);
+  Arrays arrays(net.n_arrays);
+  Buffer* arena = new_buffer(program->arena_bytes() + 1, 0);
+  Bindings* bindings = bind(program, arrays, arena);
+  program->push(bindings, 1, 0, 0, 0, intern_name("run"), 0);
+  wait_read(arrays.buffers[0]);
+  ErrorRecord* record = arrays.buffers[0]->error.load();
+  CHECK(record);
+  CHECK(record->message == "step 1 fails");
+  release_bindings(bindings);
+  var_release(arena);
+  program->release();
+  if (ErrorRecord* first = take_first_error()) error_release(first);
+}
+
 void run_prepared() {
   Net net = random_net(4, 50, 8, 10);
   Program* program = build(net, false);
@@ -353,6 +381,7 @@ int main(int argc, char** argv) {
       run_together(seed);
       run_failing(seed * 11 + 1, false);
       run_failing(seed * 11 + 1, true);
+      run_failing_beside();
     }
     run_prepared();
   }
