@@ -30,5 +30,7 @@ cdef class Kernel:
 
 # Takes over one reference to `pointer`.
 cdef Kernel wrap_kernel(CKernel* pointer)
+# The same; None where there is no kernel, because it does not apply.
+cdef Kernel kernel_or_none(CKernel* pointer)
 # A kernel that calls `function(attrs, inputs, outputs)` with NumPy views, under the GIL.
 cpdef Kernel numpy_kernel(object function, object attrs, object in_specs, object out_specs, double cost_ns)

@@ -81,6 +81,10 @@ cdef Kernel wrap_kernel(CKernel* pointer):
     return kernel
 
 
+cdef Kernel kernel_or_none(CKernel* pointer):
+    return None if pointer == NULL else wrap_kernel(pointer)
+
+
 cdef class NumpyCall:
     """What a NumPy kernel needs to build its arrays again at each run."""
 

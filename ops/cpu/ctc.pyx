@@ -7,7 +7,7 @@ Every builder takes ``(attrs, in_specs, out_specs)`` and returns a kernel, or No
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
 
-from ..kernel cimport CKernel, Kernel, wrap_kernel
+from ..kernel cimport CKernel, Kernel, kernel_or_none
 from .elementwise cimport DType, dtype_code
 
 from .sequence import TYPE_CODES
@@ -22,10 +22,6 @@ cdef extern from "ops/cpu/ctc.hpp" namespace "weft" nogil:
 
     CKernel* make_ctc_loss(const CtcShape& shape)
     CKernel* make_ctc_scale(DType type, int64_t time, int64_t batch, int64_t classes)
-
-
-cdef object _wrap(CKernel* kernel):
-    return None if kernel == NULL else wrap_kernel(kernel)
 
 
 @takes_halves
@@ -43,7 +39,7 @@ def ctc_loss(attrs, in_specs, out_specs) -> Kernel | None:
     lengths = iter([TYPE_CODES[spec.dtype.name] for spec in in_specs[2:]])
     shape.data_length_type = next(lengths) if attrs.use_data_lengths else -1
     shape.label_length_type = next(lengths) if attrs.use_label_lengths else -1
-    return _wrap(make_ctc_loss(shape))
+    return kernel_or_none(make_ctc_loss(shape))
 
 
 @takes_halves
@@ -52,4 +48,4 @@ def backward_ctc_loss(attrs, in_specs, out_specs) -> Kernel | None:
     grad = in_specs[1]
     if grad.size == 0 or in_specs[0].dtype != grad.dtype:
         return None
-    return _wrap(make_ctc_scale(dtype_code(grad.dtype), grad.shape[0], grad.shape[1], grad.shape[2]))
+    return kernel_or_none(make_ctc_scale(dtype_code(grad.dtype), grad.shape[0], grad.shape[1], grad.shape[2]))

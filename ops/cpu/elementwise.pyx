@@ -11,7 +11,7 @@ import numpy as np
 from cpython.object cimport PyObject
 from libcpp.vector cimport vector
 
-from ..kernel cimport Kernel, wrap_kernel
+from ..kernel cimport Kernel, kernel_or_none, wrap_kernel
 
 cdef extern from *:
     """
@@ -180,8 +180,7 @@ cdef LoopSpec finish(ElementwiseSpec& spec):
 cdef Kernel kernel_of(LoopSpec found):
     if found is None:
         return None
-    kernel = make_elementwise(found.spec)
-    return None if kernel == NULL else wrap_kernel(kernel)
+    return kernel_or_none(make_elementwise(found.spec))
 
 
 def describe_loop(op, attrs, in_specs, out_specs):
@@ -372,8 +371,7 @@ def add_n_builder(attrs, in_specs, out_specs):
     cdef DType type = dtype_code(out_specs[0].dtype)
     if type == DType.kOther or any(item.dtype != out_specs[0].dtype or item.size != out_specs[0].size for item in in_specs):
         return None
-    kernel = make_add_n(type, <int>len(in_specs), out_specs[0].size)
-    return None if kernel == NULL else wrap_kernel(kernel)
+    return kernel_or_none(make_add_n(type, <int>len(in_specs), out_specs[0].size))
 
 
 def fill_builder(value):

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t
 from libcpp.vector cimport vector
 
-from ..kernel cimport CKernel, wrap_kernel
+from ..kernel cimport CKernel, kernel_or_none
 from .elementwise cimport DType, Loop, LoopSpec, OperandSpec
 
 from ..builders import ShapeSpec
@@ -114,7 +114,6 @@ def fused_builder(attrs, in_specs, out_specs):
 
     cdef FusedSpec spec
     cdef LoopSpec found
-    cdef CKernel* kernel
     cdef int n_inputs = len(in_specs)
     expression = parse(attrs.expression)
     specs = list(in_specs)
@@ -129,5 +128,4 @@ def fused_builder(attrs, in_specs, out_specs):
         specs.append(result)
     for index in expression.outputs:
         spec.outputs.push_back(index - n_inputs)
-    kernel = make_fused(spec)
-    return None if kernel == NULL else wrap_kernel(kernel)
+    return kernel_or_none(make_fused(spec))

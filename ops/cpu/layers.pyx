@@ -6,7 +6,7 @@ import math
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
 
-from ..kernel cimport CKernel, Kernel, wrap_kernel
+from ..kernel cimport CKernel, Kernel, kernel_or_none
 from .elementwise cimport DType, dtype_code
 
 cdef extern from "ops/cpu/layers.hpp" namespace "weft" nogil:
@@ -25,10 +25,6 @@ __all__ = [
 ]
 
 
-cdef object _wrap(CKernel* kernel):
-    return None if kernel == NULL else wrap_kernel(kernel)
-
-
 cdef object _norm(specs, int64_t length, int64_t scales, bint per_element, bint deviation, double eps, bint backward):
     """A kernel that normalizes rows of ``length`` elements; ``specs`` are all arrays, the second or first is the data."""
     cdef NormSpec spec
@@ -39,7 +35,7 @@ cdef object _norm(specs, int64_t length, int64_t scales, bint per_element, bint 
     spec.length, spec.scales = length, scales
     spec.rows = data.size // length
     spec.per_element, spec.deviation, spec.eps = per_element, deviation, eps
-    return _wrap(make_norm_backward(spec) if backward else make_norm(spec))
+    return kernel_or_none(make_norm_backward(spec) if backward else make_norm(spec))
 
 
 cdef object _layer_norm(attrs, in_specs, out_specs, bint backward):

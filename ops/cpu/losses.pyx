@@ -5,7 +5,7 @@ import math
 
 from libc.stdint cimport int64_t, uint8_t
 
-from ..kernel cimport CKernel, Kernel, wrap_kernel
+from ..kernel cimport CKernel, Kernel, kernel_or_none
 from .elementwise cimport DType, dtype_code
 
 from .elementwise import copy_builder, fill_builder, ufunc_builder
@@ -37,10 +37,6 @@ __all__ = [
 cdef object SIGMOID = ufunc_builder("sigmoid")
 
 
-cdef object _wrap(CKernel* kernel):
-    return None if kernel == NULL else wrap_kernel(kernel)
-
-
 cdef bint _one_type(specs):
     return all(spec.dtype == specs[0].dtype for spec in specs) and all(spec.size for spec in specs)
 
@@ -62,7 +58,7 @@ cdef object _point(in_specs, out_specs, PointLoss kind, double scale, double mar
     spec.type, spec.kind = dtype_code(out_specs[0].dtype), kind
     spec.size, spec.classes = out_specs[0].size, classes
     spec.scale, spec.margin = scale, margin
-    return _wrap(make_point_loss(spec))
+    return kernel_or_none(make_point_loss(spec))
 
 
 cdef double _share(attrs, label):
@@ -94,7 +90,7 @@ def backward_make_loss(attrs, in_specs, out_specs) -> Kernel | None:
         return fill_builder(attrs.grad_scale / count)(attrs, [], out_specs)
     if data.size == 0:
         return None
-    return _wrap(make_valid_loss(dtype_code(data.dtype), data.size, attrs.grad_scale, attrs.valid_thresh))
+    return kernel_or_none(make_valid_loss(dtype_code(data.dtype), data.size, attrs.grad_scale, attrs.valid_thresh))
 
 
 def entropy(attrs, in_specs, out_specs) -> Kernel | None:
@@ -102,7 +98,7 @@ def entropy(attrs, in_specs, out_specs) -> Kernel | None:
     if not _one_type([*in_specs, *out_specs]):
         return None
     rows, classes = in_specs[0].shape
-    return _wrap(make_row_entropy(dtype_code(in_specs[0].dtype), rows, classes))
+    return kernel_or_none(make_row_entropy(dtype_code(in_specs[0].dtype), rows, classes))
 
 
 def backward_entropy(attrs, in_specs, out_specs) -> Kernel | None:
@@ -110,7 +106,7 @@ def backward_entropy(attrs, in_specs, out_specs) -> Kernel | None:
     if not _one_type([*in_specs, *out_specs]):
         return None
     rows, classes = in_specs[1].shape
-    return _wrap(make_row_entropy_backward(dtype_code(in_specs[1].dtype), rows, classes))
+    return kernel_or_none(make_row_entropy_backward(dtype_code(in_specs[1].dtype), rows, classes))
 
 
 def backward_prelu(attrs, in_specs, out_specs) -> Kernel | None:
@@ -125,4 +121,4 @@ def backward_prelu(attrs, in_specs, out_specs) -> Kernel | None:
         outer, inner = 1, in_specs[1].size
     else:
         outer, inner = math.prod(shape[:channel_axis]), math.prod(shape[channel_axis + 1:])
-    return _wrap(make_prelu_backward(dtype_code(gamma.dtype), outer, gamma.size, inner))
+    return kernel_or_none(make_prelu_backward(dtype_code(gamma.dtype), outer, gamma.size, inner))

@@ -7,7 +7,7 @@ import numpy as np
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
 
-from ..kernel cimport CKernel, Kernel, wrap_kernel
+from ..kernel cimport CKernel, Kernel, kernel_or_none
 from .elementwise cimport DType, dtype_code
 
 from .elementwise import ufunc_builder
@@ -126,7 +126,6 @@ backward_leaky_relu.describe = describe_backward_leaky_relu
 
 cdef Kernel softmax_kernel(attrs, in_specs, out_specs, double sign, bint log, bint backward, object axis):
     cdef SoftmaxSpec spec
-    cdef CKernel* kernel
     data, out = in_specs[0], out_specs[0]
     shape = data.shape
     if out.dtype != data.dtype or (backward and in_specs[1].dtype != data.dtype) or not shape:
@@ -144,8 +143,7 @@ cdef Kernel softmax_kernel(attrs, in_specs, out_specs, double sign, bint log, bi
         spec.lengths = dtype_code(in_specs[1].dtype)
         if spec.lengths != DType.kInt32 and spec.lengths != DType.kInt64:
             return None
-    kernel = make_softmax_backward(spec) if backward else make_softmax(spec)
-    return None if kernel == NULL else wrap_kernel(kernel)
+    return kernel_or_none(make_softmax_backward(spec) if backward else make_softmax(spec))
 
 
 def softmax(attrs, in_specs, out_specs):
@@ -217,7 +215,6 @@ def softmax_output(attrs, in_specs, out_specs):
 def backward_softmax_output(attrs, in_specs, out_specs):
     """Gradient of softmax with cross entropy: ``out - one_hot(label)``, scaled; inputs out_grad, out, label."""
     cdef CrossEntropySpec spec
-    cdef CKernel* kernel
     out, label = in_specs[1], in_specs[2]
     shape = out.shape
     if any(item.dtype != out.dtype for item in (*in_specs, *out_specs)):
@@ -240,5 +237,4 @@ def backward_softmax_output(attrs, in_specs, out_specs):
     spec.divide_by_valid = attrs.normalization == "valid"
     if not spec.probabilities and labels != spec.outer * spec.inner:
         return None
-    kernel = make_cross_entropy_backward(spec)
-    return None if kernel == NULL else wrap_kernel(kernel)
+    return kernel_or_none(make_cross_entropy_backward(spec))

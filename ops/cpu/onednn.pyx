@@ -12,7 +12,7 @@ from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
 
-from ..kernel cimport CKernel, Kernel, wrap_kernel
+from ..kernel cimport CKernel, Kernel, kernel_or_none
 
 from . import onednn_library
 
@@ -123,10 +123,6 @@ def problems() -> list[str]:
     return list(_problems)
 
 
-cdef object _wrap(CKernel* kernel):
-    return None if kernel == NULL else wrap_kernel(kernel)
-
-
 cdef bint _fits(in_specs, out_specs):
     """Whether every array is float32 and not empty."""
     for spec in (*in_specs, *out_specs):
@@ -152,7 +148,7 @@ def dot(attrs, in_specs, out_specs) -> Kernel | None:
     product.n = in_specs[1].size // product.k
     if product.k != (rhs[-1] if product.transpose_rhs else rhs[0]) or product.m * product.n != out_specs[0].size:
         return None
-    return _wrap(make_matrix_product(product))
+    return kernel_or_none(make_matrix_product(product))
 
 
 def batch_dot(attrs, in_specs, out_specs) -> Kernel | None:
@@ -168,7 +164,7 @@ def batch_dot(attrs, in_specs, out_specs) -> Kernel | None:
     product.transpose_rhs = attrs.transpose_b
     product.m, product.k = lhs[:-3:-1] if attrs.transpose_a else lhs[-2:]
     product.n = rhs[-2] if attrs.transpose_b else rhs[-1]
-    return _wrap(make_matrix_product(product))
+    return kernel_or_none(make_matrix_product(product))
 
 
 cdef FullyConnected _linear(attrs, data, weight):
@@ -191,7 +187,7 @@ def fully_connected(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``FullyConnected``."""
     if not _fits(in_specs, out_specs):
         return None
-    return _wrap(make_fully_connected(_linear(attrs, in_specs[0], in_specs[1])))
+    return kernel_or_none(make_fully_connected(_linear(attrs, in_specs[0], in_specs[1])))
 
 
 def fused_fully_connected(attrs, in_specs, out_specs) -> Kernel | None:
@@ -201,14 +197,14 @@ def fused_fully_connected(attrs, in_specs, out_specs) -> Kernel | None:
         return None
     layer = _linear(attrs, in_specs[0], in_specs[1])
     layer.relu = attrs.relu
-    return _wrap(make_fully_connected(layer))
+    return kernel_or_none(make_fully_connected(layer))
 
 
 def backward_fully_connected(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``_backward_FullyConnected``."""
     if not _fits(in_specs, out_specs):
         return None
-    return _wrap(make_backward_fully_connected(_linear(attrs, in_specs[1], in_specs[2]), _wanted(attrs)))
+    return kernel_or_none(make_backward_fully_connected(_linear(attrs, in_specs[1], in_specs[2]), _wanted(attrs)))
 
 
 # ---- convolutions ----------------------------------------------------------------------------------------------------
@@ -244,7 +240,7 @@ def convolution(attrs, in_specs, out_specs) -> Kernel | None:
     _fill_window(&layer, attrs, attrs.pad, data, out)
     layer.groups = attrs.num_group
     layer.bias = not attrs.no_bias
-    return _wrap(make_convolution(layer))
+    return kernel_or_none(make_convolution(layer))
 
 
 def backward_convolution(attrs, in_specs, out_specs) -> Kernel | None:
@@ -256,7 +252,7 @@ def backward_convolution(attrs, in_specs, out_specs) -> Kernel | None:
     _fill_window(&layer, attrs, attrs.pad, data, out_grad)
     layer.groups = attrs.num_group
     layer.bias = False
-    return _wrap(make_backward_convolution(layer, _wanted(attrs)))
+    return kernel_or_none(make_backward_convolution(layer, _wanted(attrs)))
 
 
 # ---- convolutions of graphs: blocks of channels, functions of the result ---------------------------------------------
@@ -305,7 +301,7 @@ def fused_convolution(attrs, in_specs, out_specs) -> Kernel | None:
     # oneDNN reads alpha as a slope or sharpness of functions that have none here.
     layer.alpha = {"relu": 0.0, "softrelu": 1.0}.get(attrs.act_type, attrs.alpha)
     layer.beta = attrs.beta
-    return _wrap(make_convolution(layer))
+    return kernel_or_none(make_convolution(layer))
 
 
 def winograd_suits(attrs, data, out) -> bool:
@@ -331,7 +327,7 @@ def backward_blocked_convolution(attrs, in_specs, out_specs) -> Kernel | None:
     cdef Convolution layer
     _fill_fused(&layer, attrs, in_specs[1].shape, in_specs[0].shape)
     layer.bias = False
-    return _wrap(make_backward_convolution(layer, _wanted(attrs)))
+    return kernel_or_none(make_backward_convolution(layer, _wanted(attrs)))
 
 
 def pack_weight(attrs, in_specs, out_specs) -> Kernel | None:
@@ -353,7 +349,7 @@ def pack_weight(attrs, in_specs, out_specs) -> Kernel | None:
             layer.in_.push_back(size)
             layer.out.push_back(size)
         layer.activation = Activation.kNone
-    return _wrap(make_pack_weight(layer))
+    return kernel_or_none(make_pack_weight(layer))
 
 
 def deconvolution(attrs, in_specs, out_specs) -> Kernel | None:
@@ -367,7 +363,7 @@ def deconvolution(attrs, in_specs, out_specs) -> Kernel | None:
     _fill_window(&layer, attrs, deconv_geometry(attrs, data)[0].pad, out, data)
     layer.groups = attrs.num_group
     layer.bias = not attrs.no_bias
-    return _wrap(make_deconvolution(layer))
+    return kernel_or_none(make_deconvolution(layer))
 
 
 def backward_deconvolution(attrs, in_specs, out_specs) -> Kernel | None:
@@ -381,4 +377,4 @@ def backward_deconvolution(attrs, in_specs, out_specs) -> Kernel | None:
     _fill_window(&layer, attrs, deconv_geometry(attrs, data)[0].pad, out_grad, data)
     layer.groups = attrs.num_group
     layer.bias = False
-    return _wrap(make_backward_deconvolution(layer, _wanted(attrs)))
+    return kernel_or_none(make_backward_deconvolution(layer, _wanted(attrs)))

@@ -5,7 +5,7 @@ import math
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
 
-from ..kernel cimport CKernel, Kernel, wrap_kernel
+from ..kernel cimport CKernel, Kernel, kernel_or_none
 from .elementwise cimport DType, dtype_code
 
 cdef extern from "ops/cpu/ordering.hpp" namespace "weft" nogil:
@@ -33,8 +33,7 @@ cdef Kernel build(attrs, data, object k, int values, int indices, int mask, obje
     spec.ascending = attrs.is_ascend
     spec.values, spec.indices, spec.mask = values, indices, mask
     spec.index_type = DType.kInt64 if index_dtype is None else dtype_code(index_dtype)
-    kernel = make_order(spec)
-    return None if kernel == NULL else wrap_kernel(kernel)
+    return kernel_or_none(make_order(spec))
 
 
 def sort(attrs, in_specs, out_specs):

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t
 from libcpp cimport bool as cbool
 
-from ..kernel cimport CKernel, wrap_kernel
+from ..kernel cimport CKernel, kernel_or_none
 from .elementwise cimport DType, dtype_code
 
 cdef extern from "ops/cpu/random_kernels.hpp" namespace "weft" nogil:
@@ -18,17 +18,13 @@ cdef extern from "ops/cpu/random_kernels.hpp" namespace "weft" nogil:
 __all__ = ["dropout", "normal", "randint", "uniform"]
 
 
-cdef object wrapped(CKernel* kernel):
-    return None if kernel == NULL else wrap_kernel(kernel)
-
-
 def uniform(attrs, in_specs, out_specs):
     """Uniform numbers between the first two dynamic parameters.
 
     >>> uniform.__name__
     'uniform'
     """
-    return wrapped(make_draw(Draw.kUniform, dtype_code(out_specs[0].dtype), out_specs[0].size))
+    return kernel_or_none(make_draw(Draw.kUniform, dtype_code(out_specs[0].dtype), out_specs[0].size))
 
 
 def normal(attrs, in_specs, out_specs):
@@ -37,7 +33,7 @@ def normal(attrs, in_specs, out_specs):
     >>> normal.__name__
     'normal'
     """
-    return wrapped(make_draw(Draw.kNormal, dtype_code(out_specs[0].dtype), out_specs[0].size))
+    return kernel_or_none(make_draw(Draw.kNormal, dtype_code(out_specs[0].dtype), out_specs[0].size))
 
 
 def randint(attrs, in_specs, out_specs):
@@ -46,7 +42,7 @@ def randint(attrs, in_specs, out_specs):
     >>> randint.__name__
     'randint'
     """
-    return wrapped(make_randint(dtype_code(out_specs[0].dtype), out_specs[0].size, attrs.low, attrs.high))
+    return kernel_or_none(make_randint(dtype_code(out_specs[0].dtype), out_specs[0].size, attrs.low, attrs.high))
 
 
 def dropout(attrs, in_specs, out_specs):
@@ -58,4 +54,4 @@ def dropout(attrs, in_specs, out_specs):
     if tuple(in_specs[0].shape) != tuple(out_specs[1].shape):
         return None
     active = attrs.p > 0 and (attrs.train or attrs.mode == "always")
-    return wrapped(make_dropout(dtype_code(in_specs[0].dtype), in_specs[0].size, attrs.p, active))
+    return kernel_or_none(make_dropout(dtype_code(in_specs[0].dtype), in_specs[0].size, attrs.p, active))

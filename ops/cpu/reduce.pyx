@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libcpp cimport bool as cbool
 from libcpp.vector cimport vector
 
-from ..kernel cimport CKernel, wrap_kernel
+from ..kernel cimport CKernel, kernel_or_none
 from .elementwise cimport DType, dtype_code
 
 from ..rules import reduce_axes
@@ -90,8 +90,7 @@ def reduce_builder(str name):
             spec.reduced.push_back(<bint>(index in axes))
         if out.size != math.prod(extent for index, extent in enumerate(data.shape) if index not in axes):
             return None
-        kernel = make_reduce(spec)
-        return None if kernel == NULL else wrap_kernel(kernel)
+        return kernel_or_none(make_reduce(spec))
 
     builder.__name__ = builder.__qualname__ = f"reduce_{name}"
     return builder
@@ -117,9 +116,8 @@ def arg_builder(str name):
         if axis is None:
             shape, axis = (math.prod(shape),), 0
         axis %= len(shape)
-        kernel = make_arg_reduce(smallest, dtype_code(data.dtype), dtype_code(out.dtype), math.prod(shape[:axis]), shape[axis],
-                                 math.prod(shape[axis + 1:]))
-        return None if kernel == NULL else wrap_kernel(kernel)
+        outer, inner = math.prod(shape[:axis]), math.prod(shape[axis + 1:])
+        return kernel_or_none(make_arg_reduce(smallest, dtype_code(data.dtype), dtype_code(out.dtype), outer, shape[axis], inner))
 
     builder.__name__ = builder.__qualname__ = f"reduce_{name}"
     return builder

@@ -9,7 +9,7 @@ import math
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
 
-from ..kernel cimport CKernel, Kernel, wrap_kernel
+from ..kernel cimport CKernel, Kernel, kernel_or_none
 from .elementwise cimport DType, dtype_code
 
 from .widened import takes_halves
@@ -42,10 +42,6 @@ cdef extern from "ops/cpu/regions.hpp" namespace "weft" nogil:
     CKernel* make_backward_region_average(const RegionShape& shape)
 
 
-cdef object _wrap(CKernel* kernel):
-    return None if kernel == NULL else wrap_kernel(kernel)
-
-
 cdef bint _fits(specs):
     """Whether the arrays are of one type, and not empty."""
     return all([spec.dtype == specs[0].dtype and spec.size for spec in specs])
@@ -60,7 +56,7 @@ def box_iou(attrs, in_specs, out_specs) -> Kernel | None:
     shape.type = dtype_code(in_specs[0].dtype)
     shape.first, shape.second = in_specs[0].size // 4, in_specs[1].size // 4
     shape.centers = attrs.format == "center"
-    return _wrap(make_box_overlaps(shape))
+    return kernel_or_none(make_box_overlaps(shape))
 
 
 @takes_halves
@@ -77,7 +73,7 @@ def box_nms(attrs, in_specs, out_specs) -> Kernel | None:
     shape.overlap, shape.valid, shape.background = attrs.overlap_thresh, attrs.valid_thresh, attrs.background_id
     shape.across = attrs.force_suppress
     shape.in_centers, shape.out_centers = attrs.in_format == "center", attrs.out_format == "center"
-    return _wrap(make_suppression(shape))
+    return kernel_or_none(make_suppression(shape))
 
 
 @takes_halves
@@ -90,7 +86,7 @@ def backward_box_nms(attrs, in_specs, out_specs) -> Kernel | None:
     shape.type = dtype_code(grad.dtype)
     shape.rows, shape.columns = grad.shape[-2:]
     shape.batch = math.prod(grad.shape[:-2])
-    return _wrap(make_backward_suppression(shape))
+    return kernel_or_none(make_backward_suppression(shape))
 
 
 cdef RegionShape _regions(attrs, data, rois):
@@ -110,7 +106,7 @@ def roi_pooling(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``ROIPooling``."""
     if not _fits([*in_specs, out_specs[0]]):
         return None
-    return _wrap(make_region_maximum(_regions(attrs, in_specs[0], in_specs[1])))
+    return kernel_or_none(make_region_maximum(_regions(attrs, in_specs[0], in_specs[1])))
 
 
 @takes_halves
@@ -118,7 +114,7 @@ def backward_roi_pooling(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``_backward_ROIPooling``."""
     if not _fits([*in_specs[:3], *out_specs]) or in_specs[3].dtype.name != "float64":
         return None
-    return _wrap(make_backward_region_maximum(_regions(attrs, in_specs[1], in_specs[2])))
+    return kernel_or_none(make_backward_region_maximum(_regions(attrs, in_specs[1], in_specs[2])))
 
 
 @takes_halves
@@ -126,7 +122,7 @@ def roi_align(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``_contrib_ROIAlign``."""
     if not _fits([*in_specs, *out_specs]):
         return None
-    return _wrap(make_region_average(_regions(attrs, in_specs[0], in_specs[1])))
+    return kernel_or_none(make_region_average(_regions(attrs, in_specs[0], in_specs[1])))
 
 
 @takes_halves
@@ -134,4 +130,4 @@ def backward_roi_align(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``_backward_ROIAlign``."""
     if not _fits([*in_specs, *out_specs]):
         return None
-    return _wrap(make_backward_region_average(_regions(attrs, in_specs[1], in_specs[2])))
+    return kernel_or_none(make_backward_region_average(_regions(attrs, in_specs[1], in_specs[2])))

@@ -7,7 +7,7 @@ Every builder takes ``(attrs, in_specs, out_specs)`` and returns a kernel, or No
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
 
-from ..kernel cimport CKernel, Kernel, wrap_kernel
+from ..kernel cimport CKernel, Kernel, kernel_or_none
 
 import math
 
@@ -71,21 +71,17 @@ cdef RecurrentShape _recurrent(attrs, data, in_specs, Py_ssize_t lengths, bint k
 @takes_halves
 def rnn(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``RNN``."""
-    cdef CKernel* kernel
     cdef Py_ssize_t lengths = _lengths(attrs, 0)
     if not _fits(attrs, in_specs, out_specs, lengths):
         return None
-    kernel = make_recurrent(_recurrent(attrs, in_specs[0].shape, in_specs, lengths, attrs.train))
-    return None if kernel == NULL else wrap_kernel(kernel)
+    return kernel_or_none(make_recurrent(_recurrent(attrs, in_specs[0].shape, in_specs, lengths, attrs.train)))
 
 
 @takes_halves
 def backward_rnn(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``_backward_RNN``."""
-    cdef CKernel* kernel
     heads = 1 + ((2 if attrs.mode == "lstm" else 1) if attrs.state_outputs else 0)
     cdef Py_ssize_t lengths = _lengths(attrs, heads)
     if not _fits(attrs, in_specs, out_specs, lengths):
         return None
-    kernel = make_backward_recurrent(_recurrent(attrs, in_specs[heads].shape, in_specs, lengths, attrs.kept))
-    return None if kernel == NULL else wrap_kernel(kernel)
+    return kernel_or_none(make_backward_recurrent(_recurrent(attrs, in_specs[heads].shape, in_specs, lengths, attrs.kept)))

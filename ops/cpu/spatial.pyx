@@ -7,7 +7,7 @@ Every builder takes ``(attrs, in_specs, out_specs)`` and returns a kernel, or No
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
 
-from ..kernel cimport CKernel, Kernel, wrap_kernel
+from ..kernel cimport CKernel, Kernel, kernel_or_none
 from .elementwise cimport DType, dtype_code
 
 from .widened import takes_halves
@@ -26,10 +26,6 @@ cdef extern from "ops/cpu/spatial.hpp" namespace "weft" nogil:
     CKernel* make_backward_bilinear_sampler(const SampleShape& shape)
     CKernel* make_spatial_transformer(const SampleShape& shape)
     CKernel* make_backward_spatial_transformer(const SampleShape& shape)
-
-
-cdef object _wrap(CKernel* kernel):
-    return None if kernel == NULL else wrap_kernel(kernel)
 
 
 cdef bint _fits(in_specs, out_specs):
@@ -66,7 +62,7 @@ def grid_generator(attrs, in_specs, out_specs) -> Kernel | None:
     if not _fits(in_specs, out_specs):
         return None
     cdef SampleShape shape = _grid(out_specs[0])
-    return _wrap(make_affine_grid(shape) if attrs.transform_type == "affine" else make_warp_grid(shape))
+    return kernel_or_none(make_affine_grid(shape) if attrs.transform_type == "affine" else make_warp_grid(shape))
 
 
 @takes_halves
@@ -75,7 +71,9 @@ def backward_grid_generator(attrs, in_specs, out_specs) -> Kernel | None:
     if not _fits(in_specs, out_specs):
         return None
     cdef SampleShape shape = _grid(in_specs[0])
-    return _wrap(make_backward_affine_grid(shape) if attrs.transform_type == "affine" else make_backward_warp_grid(shape))
+    if attrs.transform_type == "affine":
+        return kernel_or_none(make_backward_affine_grid(shape))
+    return kernel_or_none(make_backward_warp_grid(shape))
 
 
 @takes_halves
@@ -83,7 +81,7 @@ def bilinear_sampler(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``BilinearSampler``."""
     if not _reads(in_specs, out_specs, in_specs[0]):
         return None
-    return _wrap(make_bilinear_sampler(_images(in_specs[0], out_specs[0])))
+    return kernel_or_none(make_bilinear_sampler(_images(in_specs[0], out_specs[0])))
 
 
 @takes_halves
@@ -94,7 +92,7 @@ def backward_bilinear_sampler(attrs, in_specs, out_specs) -> Kernel | None:
         return None
     shape = _images(in_specs[1], in_specs[0])
     shape.wants_data, shape.wants_places = attrs.wanted & 1, attrs.wanted & 2
-    return _wrap(make_backward_bilinear_sampler(shape))
+    return kernel_or_none(make_backward_bilinear_sampler(shape))
 
 
 @takes_halves
@@ -102,7 +100,7 @@ def spatial_transformer(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``SpatialTransformer``."""
     if not _reads(in_specs, out_specs, in_specs[0]):
         return None
-    return _wrap(make_spatial_transformer(_images(in_specs[0], out_specs[0])))
+    return kernel_or_none(make_spatial_transformer(_images(in_specs[0], out_specs[0])))
 
 
 @takes_halves
@@ -113,4 +111,4 @@ def backward_spatial_transformer(attrs, in_specs, out_specs) -> Kernel | None:
         return None
     shape = _images(in_specs[1], in_specs[0])
     shape.wants_data, shape.wants_places = attrs.wanted & 1, attrs.wanted & 2
-    return _wrap(make_backward_spatial_transformer(shape))
+    return kernel_or_none(make_backward_spatial_transformer(shape))
