@@ -1,5 +1,7 @@
 // Inner loops over blocks of channels, compiled once for each instruction set.
 #include "ops/cpu/blocks.hpp"
+#include "ops/cpu/eight.hpp"
+#include "ops/cpu/pool_range.hpp"
 
 namespace weft {
 inline namespace WEFT_TARGET {
@@ -8,49 +10,12 @@ namespace {
 
 constexpr float kLowest = -__builtin_inff();
 
-typedef float Eight __attribute__((vector_size(32)));
-typedef int32_t EightMask __attribute__((vector_size(32)));
-
-inline Eight load8(const float* at) {
-  Eight value;
-  __builtin_memcpy(&value, at, sizeof(value));
-  return value;
-}
-
-inline void store8(float* at, const Eight& value) { __builtin_memcpy(at, &value, sizeof(value)); }
-
-// The transpose of 8 x 8 values: pairs, then fours, then halves change places.
-inline void transpose8(Eight* r) {
-  constexpr EightMask kLow = {0, 8, 1, 9, 4, 12, 5, 13}, kHigh = {2, 10, 3, 11, 6, 14, 7, 15};
-  constexpr EightMask kFirst = {0, 1, 8, 9, 4, 5, 12, 13}, kSecond = {2, 3, 10, 11, 6, 7, 14, 15};
-  constexpr EightMask kFront = {0, 1, 2, 3, 8, 9, 10, 11}, kBack = {4, 5, 6, 7, 12, 13, 14, 15};
-  Eight a[8], b[8];
-  for (int i = 0; i < 8; i += 2) {
-    a[i] = __builtin_shuffle(r[i], r[i + 1], kLow);
-    a[i + 1] = __builtin_shuffle(r[i], r[i + 1], kHigh);
-  }
-  for (int i = 0; i < 8; i += 4)
-    for (int j = 0; j < 2; ++j) {
-      b[i + 2 * j] = __builtin_shuffle(a[i + j], a[i + 2 + j], kFirst);
-      b[i + 2 * j + 1] = __builtin_shuffle(a[i + j], a[i + 2 + j], kSecond);
-    }
-  for (int i = 0; i < 4; ++i) {
-    r[i] = __builtin_shuffle(b[i], b[i + 4], kFront);
-    r[i + 4] = __builtin_shuffle(b[i], b[i + 4], kBack);
-  }
-}
-
 void to_blocked(const float* in, int64_t plane, int64_t block, float* out) {
   for (int64_t half = 0; half < block; half += 8) {
     const float* from = in + half * plane;
     float* to = out + half;
     int64_t i = 0;
-    for (; i + 8 <= plane; i += 8) {
-      Eight rows[8];
-      for (int k = 0; k < 8; ++k) rows[k] = load8(from + k * plane + i);
-      transpose8(rows);
-      for (int k = 0; k < 8; ++k) store8(to + (i + k) * block, rows[k]);
-    }
+    for (; i + 8 <= plane; i += 8) transpose8(from + i, plane, to + i * block, block);
     for (; i < plane; ++i)
       for (int k = 0; k < 8; ++k) to[i * block + k] = from[k * plane + i];
   }
@@ -61,37 +26,13 @@ void from_blocked(const float* in, int64_t plane, int64_t block, float* out) {
     const float* from = in + half;
     float* to = out + half * plane;
     int64_t i = 0;
-    for (; i + 8 <= plane; i += 8) {
-      Eight rows[8];
-      for (int k = 0; k < 8; ++k) rows[k] = load8(from + (i + k) * block);
-      transpose8(rows);
-      for (int k = 0; k < 8; ++k) store8(to + k * plane + i, rows[k]);
-    }
+    for (; i + 8 <= plane; i += 8) transpose8(from + i * block, block, to + i, plane);
     for (; i < plane; ++i)
       for (int k = 0; k < 8; ++k) to[k * plane + i] = from[i * block + k];
   }
 }
 
 // ---- pooling -------------------------------------------------------------------------------------
-
-struct Range {
-  int64_t begin, end;
-};
-
-inline Range inside(const PoolWindow* w, int axis, int64_t index) {
-  int64_t begin = index * w->stride[axis] - w->pad[axis], end = begin + w->kernel[axis];
-  return {begin < 0 ? 0 : begin, end > w->in[axis] ? w->in[axis] : end};
-}
-
-inline int64_t counted(const PoolWindow* w, int axis, int64_t index) {
-  if (!w->include_pad) {
-    Range range = inside(w, axis, index);
-    return range.end > range.begin ? range.end - range.begin : 0;
-  }
-  int64_t begin = index * w->stride[axis] - w->pad[axis], end = begin + w->kernel[axis];
-  int64_t limit = w->in[axis] + w->pad[axis];
-  return (end < limit ? end : limit) - begin;
-}
 
 inline Eight larger(Eight a, Eight b) { return a > b ? a : b; }
 

@@ -1,5 +1,6 @@
 // Gathering windows and multiplying them, compiled once for each instruction set.
 #include "ops/cpu/conv_product.hpp"
+#include "ops/cpu/eight.hpp"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -9,17 +10,6 @@ namespace weft {
 inline namespace WEFT_TARGET {
 
 namespace {
-
-typedef float Eight __attribute__((vector_size(32)));
-typedef int32_t Lanes __attribute__((vector_size(32)));
-
-inline Eight load8(const float* at) {
-  Eight value;
-  __builtin_memcpy(&value, at, sizeof(value));
-  return value;
-}
-
-inline void store8(float* at, Eight value) { __builtin_memcpy(at, &value, sizeof(value)); }
 
 inline void stream8(float* at, Eight value) {
 #if defined(__AVX2__)
@@ -46,7 +36,7 @@ inline void gather_run(const float* from, int64_t stride, int64_t count, const f
       return;
     }
     if (stride == 2) {
-      const Lanes even = {0, 2, 4, 6, 8, 10, 12, 14};
+      const EightMask even = {0, 2, 4, 6, 8, 10, 12, 14};
       for (int64_t i = 0; i < whole; i += 8)
         store8(to + i, __builtin_shuffle(load8(from + 2 * i), load8(from + 2 * i + 8), even));
       return;
@@ -224,27 +214,6 @@ void put(const StripResult* p) {
 }
 
 // ---- products along the positions ----------------------------------------------------------------------------------
-
-inline void transpose8(const float* from, int64_t from_step, float* to, int64_t to_step) {
-  const Lanes low = {0, 8, 1, 9, 4, 12, 5, 13}, high = {2, 10, 3, 11, 6, 14, 7, 15};
-  const Lanes first = {0, 1, 8, 9, 4, 5, 12, 13}, second = {2, 3, 10, 11, 6, 7, 14, 15};
-  const Lanes left = {0, 1, 2, 3, 8, 9, 10, 11}, right = {4, 5, 6, 7, 12, 13, 14, 15};
-  Eight rows[8], pairs[8], fours[8];
-  for (int i = 0; i < 8; ++i) rows[i] = load8(from + i * from_step);
-  for (int i = 0; i < 8; i += 2) {
-    pairs[i] = __builtin_shuffle(rows[i], rows[i + 1], low);
-    pairs[i + 1] = __builtin_shuffle(rows[i], rows[i + 1], high);
-  }
-  for (int i = 0; i < 8; i += 4)
-    for (int k = 0; k < 2; ++k) {
-      fours[i + 2 * k] = __builtin_shuffle(pairs[i + k], pairs[i + 2 + k], first);
-      fours[i + 2 * k + 1] = __builtin_shuffle(pairs[i + k], pairs[i + 2 + k], second);
-    }
-  for (int k = 0; k < 4; ++k) {
-    store8(to + k * to_step, __builtin_shuffle(fours[k], fours[k + 4], left));
-    store8(to + (k + 4) * to_step, __builtin_shuffle(fours[k], fours[k + 4], right));
-  }
-}
 
 void transpose(const float* from, int64_t from_step, int64_t rows, int64_t columns, float* to, int64_t to_step) {
   int64_t whole_rows = rows / 8 * 8, whole_columns = columns / 8 * 8;

@@ -1,20 +1,11 @@
 // Winograd's transforms and the products between them, compiled once for each instruction set.
 #include "ops/cpu/winograd.hpp"
+#include "ops/cpu/eight.hpp"
 
 namespace weft {
 inline namespace WEFT_TARGET {
 
 namespace {
-
-typedef float Eight __attribute__((vector_size(32)));
-
-inline Eight load8(const float* at) {
-  Eight value;
-  __builtin_memcpy(&value, at, sizeof(value));
-  return value;
-}
-
-inline void store8(float* at, Eight value) { __builtin_memcpy(at, &value, sizeof(value)); }
 
 // Where tile number `index` lies.
 struct Tile {
