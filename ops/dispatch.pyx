@@ -225,6 +225,12 @@ cdef object mixed_devices(OpFunction function, PyObject** inputs, Py_ssize_t n):
     return MXNetError(f"{function.op.name}: all inputs must be on one device, got {devices}")
 
 
+cdef inline ArrayRef ref_of(NDArray array) noexcept:
+    cdef ArrayRef ref
+    ref.buffer, ref.offset = array.buffer, array.offset
+    return ref
+
+
 cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, object attrs, object ctx,
                      const double* scalars, int n_scalars, object out):
     """Run an operator; `ctx` matters only without inputs. Returns an array or a list of arrays."""
@@ -247,11 +253,10 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
     if in_task():
         for i in range(n):
             holds((<NDArray>inputs[i]).buffer, False)
+    cdef object shaping = attrs
     if function.resolves:
-        resolved = function.shared_attrs(function.op.resolve(attrs, [<NDArray>inputs[i] for i in range(n)]))
-        plan = function.plan_for(inputs, n, resolved, ctx)
-    else:
-        plan = function.plan_for(inputs, n, attrs, ctx)
+        shaping = function.shared_attrs(function.op.resolve(attrs, [<NDArray>inputs[i] for i in range(n)]))
+    plan = function.plan_for(inputs, n, shaping, ctx)
     if out is not None:
         return run_into(function, plan, inputs, n, attrs, ctx, scalars, n_scalars, out)
     cdef object heap = None
@@ -259,19 +264,16 @@ cdef object run_plan(OpFunction function, PyObject** inputs, Py_ssize_t n, objec
         heap = bytearray((n + plan.n_outputs) * sizeof(ArrayRef))
         refs = <ArrayRef*><char*>heap
     for i in range(n):
-        refs[i].buffer = (<NDArray>inputs[i]).buffer
-        refs[i].offset = (<NDArray>inputs[i]).offset
+        refs[i] = ref_of(<NDArray>inputs[i])
     if plan.n_outputs == 1:
         single = new_array(<Spec>plan.out_specs[0], ctx)
-        refs[n].buffer = single.buffer
-        refs[n].offset = 0
+        refs[n] = ref_of(single)
     else:
         outputs = []
         for i in range(plan.n_outputs):
             array = new_array(<Spec>plan.out_specs[i], ctx)
             outputs.append(array)
-            refs[n + i].buffer = array.buffer
-            refs[n + i].offset = 0
+            refs[n + i] = ref_of(array)
     start_call(&call, plan, refs, scalars, n_scalars, ctx)
     call.device = call.outputs[0].buffer.device if plan.n_outputs else 0
     call.stream = 0
@@ -338,12 +340,9 @@ cdef object run_into(OpFunction function, Plan plan, PyObject** inputs, Py_ssize
             target = new_array(spec, ctx)
         written.append(target)
     for i in range(n):
-        refs[i].buffer = (<NDArray>inputs[i]).buffer
-        refs[i].offset = (<NDArray>inputs[i]).offset
+        refs[i] = ref_of(<NDArray>inputs[i])
     for i in range(plan.n_outputs):
-        target = written[i]
-        refs[n + i].buffer = target.buffer
-        refs[n + i].offset = target.offset
+        refs[n + i] = ref_of(<NDArray>written[i])
     start_call(&call, plan, refs, scalars, n_scalars, ctx)
     choose_stream(&call)
     call.fresh_outputs = False
@@ -537,46 +536,32 @@ cdef bint is_dynamic(OpFunction function, Py_ssize_t index, Py_ssize_t n, tuple 
     return name in function.op.dynamic_params
 
 
+cdef tuple unpacked(PyObject** args, Py_ssize_t n, tuple kwnames):
+    """Arguments by position and by name, as Python passes them on."""
+    positional = [<object>args[i] for i in range(n)]
+    return positional, {name: <object>args[n + i] for i, name in enumerate(kwnames or ())}
+
+
 cdef object bind(OpFunction function, PyObject** args, Py_ssize_t n, tuple kwnames):
     """Ask the declaration what a way of calling means; None where it cannot be kept."""
     op = function.op
-    positional = [<object>args[i] for i in range(n)]
-    keywords = {kwnames[i]: <object>args[n + i] for i in range(len(kwnames))} if kwnames is not None else {}
+    positional, keywords = unpacked(args, n, kwnames)
     inputs, attrs, out, _ = registry.bind_arguments(op, positional, keywords)
-    everything = positional + list(keywords.values())
+    places = {} if op.variadic else dict(zip(op._positions, range(n)))
+    # An input may be called out, too.
+    places.update({name: n + i for i, name in enumerate(keywords) if name != "out"})
+    names = op.input_names(attrs)
     cdef Binding binding = Binding.__new__(Binding)
-    binding.inputs = []
+    binding.inputs = [position if op.variadic else places[names[position]] for position in range(len(inputs))]
+    for index, item in zip(binding.inputs, inputs):
+        # The inputs of a variadic operator may lie within one argument.
+        if type(item) is not NDArray or index >= n + len(keywords) or <object>args[<Py_ssize_t>index] is not item:
+            return None
     binding.out = -1
-    where = {}
-    for index, item in enumerate(everything):
-        where.setdefault(id(item), []).append(index)
-    out_index = None
-    if kwnames is not None and "out" in kwnames:
-        out_index = n + kwnames.index("out")
-    elif out is not None:
-        out_index = len(op._positions)
-    names = list(op.inputs) if not op.variadic else None
-    for position, item in enumerate(inputs):
-        if type(item) is not NDArray:
-            return None
-        # The same array may be given twice: take the argument that the input's name says.
-        candidates = [index for index in where[id(item)] if index != out_index]
-        if len(candidates) > 1 and names is not None:
-            active = op.input_names(attrs)
-            wanted = active[position]
-            if kwnames is not None and wanted in kwnames:
-                candidates = [n + kwnames.index(wanted)]
-            else:
-                candidates = [op._positions.index(wanted)]
-        elif len(candidates) > 1:
-            candidates = [position]
-        if not candidates:
-            return None
-        binding.inputs.append(candidates[0])
     if out is not None:
         if type(out) is not NDArray and type(out) is not list:
             return None
-        binding.out = out_index
+        binding.out = n + kwnames.index("out") if "out" in keywords else len(op._positions)
     binding.attrs = function.shared_attrs(attrs)
     binding.train_attrs = binding.attrs
     if function.uses_train:
@@ -589,12 +574,7 @@ cdef object bind(OpFunction function, PyObject** args, Py_ssize_t n, tuple kwnam
         value = getattr(attrs, dynamic)
         if value is None:
             return None
-        index = -1
-        if kwnames is not None and dynamic in kwnames:
-            index = n + kwnames.index(dynamic)
-        elif not op.variadic and dynamic in op._positions and op._positions.index(dynamic) < n:
-            index = op._positions.index(dynamic)
-        binding.scalar_indices.append(index)
+        binding.scalar_indices.append(places.get(dynamic, -1))
         several = isinstance(value, tuple)
         binding.scalar_defaults.append(tuple([float(item) for item in value]) if several else float(value))
         binding.n_scalars += len(value) if several else 1
@@ -623,8 +603,7 @@ cdef object device_of(object attrs):
 
 
 cdef object call_slowly(OpFunction function, PyObject** args, Py_ssize_t n, tuple kwnames):
-    positional = [<object>args[i] for i in range(n)]
-    keywords = {kwnames[i]: <object>args[n + i] for i in range(len(kwnames))} if kwnames is not None else {}
+    positional, keywords = unpacked(args, n, kwnames)
     inputs, attrs, out, name = registry.bind_arguments(function.op, positional, keywords)
     for position, item in enumerate(inputs):
         if isinstance(item, NDArray):

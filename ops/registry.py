@@ -706,48 +706,37 @@ def bind_arguments(op: Operator, args: Sequence[Any], kwargs: dict[str, Any]) ->
     checked here, so that arrays, symbols and test values bind alike.
     """
     values = dict(kwargs)
-    out = values.pop("out", None)
-    name = values.pop("name", None)
+    taken = {key: values.pop(key) for key in ("out", "name") if key in values}  # an input may be called out, too
     if op.variadic:
         inputs, attrs = _bind_variadic(op, args, values)
-        return inputs, attrs, out, name
+        return inputs, attrs, taken.get("out"), taken.get("name")
     positions = op._positions
-    if len(args) > len(positions):
-        # MXNet's generated functions go on with out and name.
-        extra = args[len(positions) :]
-        if len(extra) > 2:
-            raise ArgumentTypeError(f"{op.name}: takes at most {len(positions)} arguments and out, got {len(args)}")
-        out = extra[0]
-        name = extra[1] if len(extra) > 1 else name
-        args = args[: len(positions)]
-    for argument, value in zip(positions, args):
-        if argument in values:
-            raise ArgumentTypeError(f"{op.name}: argument {argument!r} given by position and by name")
-        values[argument] = value
+    if len(args) > len(positions) + 2:
+        raise ArgumentTypeError(f"{op.name}: takes at most {len(positions)} arguments and out, got {len(args)}")
+    _take_positional(op, positions, args, values)
+    _take_positional(op, ("out", "name"), args[len(positions) :], taken)  # as MXNet's generated functions go on
     given = [values.pop(argument, None) for argument in op.inputs]
     if values and not op.params:
         values = {key: value for key, value in values.items() if not op.ignores(key, value)}
     attrs = op.attrs(values)
-    if op.active_inputs is None:
-        if any(value is None for value in given):
-            raise _missing_input(op, op.inputs, given)
-        return given, attrs, out, name
-    active = op.active_inputs(attrs)
+    active = op.input_names(attrs)
     by_name = dict(zip(op.inputs, given))
     surplus = [argument for argument, value in by_name.items() if value is not None and argument not in active]
     if surplus:
         raise ArgumentTypeError(
             f"{op.name}: input {surplus[0]!r} is not used with these parameters; expected inputs {', '.join(active)}"
         )
-    inputs = [by_name[argument] for argument in active]
-    if any(value is None for value in inputs):
-        raise _missing_input(op, active, inputs)
-    return inputs, attrs, out, name
+    for argument in active:
+        if by_name[argument] is None:
+            raise ArgumentTypeError(f"{op.name}: missing input {argument!r}; expected inputs {', '.join(active)}")
+    return [by_name[argument] for argument in active], attrs, taken.get("out"), taken.get("name")
 
 
-def _missing_input(op: Operator, names: Sequence[str], values: Sequence[Any]) -> Exception:
-    missing = [name for name, value in zip(names, values) if value is None]
-    return ArgumentTypeError(f"{op.name}: missing input {missing[0]!r}; expected inputs {', '.join(names)}")
+def _take_positional(op: Operator, names: Sequence[str], args: Sequence[Any], values: dict[str, Any]) -> None:
+    for name, value in zip(names, args):
+        if name in values:
+            raise ArgumentTypeError(f"{op.name}: argument {name!r} given by position and by name")
+        values[name] = value
 
 
 def _bind_variadic(op: Operator, args: Sequence[Any], values: dict[str, Any]) -> tuple[list[Any], Attrs]:

@@ -133,6 +133,7 @@ def test_variadic_arguments():
         ("clip", ("x", 0), {}, "missing required parameter 'a_max'"),
         ("clip", ("x", 0, "one"), {}, "clip: a_max='one': expected float"),
         ("clip", ("x", 0, 1), {"a_max": 1}, "'a_max' given by position and by name"),
+        ("exp", ("x", "y"), {"out": "z"}, "'out' given by position and by name"),
         ("clip", (), {"a_min": 0, "a_max": 1}, "missing input 'data'"),
         ("broadcast_add", ("x",), {}, "missing input 'rhs'"),
         ("sum", ("x",) * 9, {}, "takes at most 4 arguments"),
