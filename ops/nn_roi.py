@@ -147,6 +147,10 @@ def _align_shape(attrs, shapes):
     return [(count, channels, *attrs.pooled_size)]
 
 
+# No pixel counts in a region that is larger than this, or not a number.
+_FAR = 1e15
+
+
 def _sample_matrix(attrs, low, high, bins, size):
     """Return the (bins, size) matrix that averages bilinear samples along one side of a region."""
     shift = 0.5 if attrs.aligned else 0.0
@@ -154,8 +158,10 @@ def _sample_matrix(attrs, low, high, bins, size):
     length = high * attrs.spatial_scale - shift - start
     if not attrs.aligned:
         length = max(length, 1.0)
-    samples = attrs.sample_ratio if attrs.sample_ratio > 0 else math.ceil(length / bins)
     matrix = np.zeros((bins, size))
+    if not (abs(start) < _FAR and abs(length) < _FAR):
+        return matrix
+    samples = attrs.sample_ratio if attrs.sample_ratio > 0 else math.ceil(length / bins)
     if samples <= 0:
         return matrix
     step = length / bins

@@ -225,21 +225,29 @@ template <class T> struct Tap {
 };
 template <class T> using BinTaps = std::vector<std::vector<Tap<T>>>;
 
+// No pixel counts in a region that is larger than this, or not a number.
+constexpr double kFar = 1e15;
+
 template <class T> BinTaps<T> taps_of(const RegionShape& s, double low, double high, int64_t bins, int64_t size) {
   BinTaps<T> taps{size_t(bins)};
   const double shift = s.aligned ? 0.5 : 0.0, start = low * s.scale - shift;
   double length = high * s.scale - shift - start;
   if (!s.aligned) length = std::max(length, 1.0);
   const double step = length / double(bins), count = s.samples > 0 ? double(s.samples) : std::ceil(step);
-  if (!(count > 0)) return taps;
-  for (int64_t bin = 0; bin < bins; ++bin)
-    for (double k = 0; k < count; ++k) {
+  if (!(count > 0) || !(std::abs(start) < kFar) || !(std::abs(length) < kFar)) return taps;
+  for (int64_t bin = 0; bin < bins; ++bin) {
+    // Of the samples of a large region few fall into the image; one more on either side, as these are rounded.
+    const double near = ((-1 - start) / step - double(bin)) * count, far = ((double(size) - start) / step - double(bin)) * count;
+    const double first = step != 0 ? std::max(std::floor(std::min(near, far)) - 2, 0.0) : 0.0;
+    const double last = step != 0 ? std::min(std::ceil(std::max(near, far)) + 2, count) : count;
+    for (double k = first; k < last; ++k) {
       const double place = start + step * (double(bin) + (k + 0.5) / count);
       if (!(place >= -1 && place <= double(size))) continue;
       const double at = std::min(std::max(place, 0.0), double(size - 1)), left = std::floor(at);
       taps[size_t(bin)].push_back({int64_t(left), std::min(int64_t(left) + 1, size - 1), T((1 - (at - left)) / count),
                                    T((at - left) / count)});
     }
+  }
   return taps;
 }
 

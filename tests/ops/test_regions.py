@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from native_kernels import check_native
+from native_kernels import check_native, run_native
 
 DTYPES = ["float32", "float64"]
 
@@ -86,3 +86,22 @@ def test_averages_of_regions(more, samples, dtype):
     (out,) = check_native("_contrib_ROIAlign", attrs, [data, regions(dtype)], tolerance=wide)
     grad = np.random.default_rng(5).standard_normal(out.shape).astype(dtype)
     check_native("_backward_ROIAlign", attrs, [grad, data, regions(dtype)], tolerance=wide)
+
+
+@pytest.mark.parametrize("samples", [-1, 2])
+@pytest.mark.parametrize("aligned", [False, True])
+@pytest.mark.parametrize(
+    "region", [[0, 0, np.inf, 3], [0, -np.inf, 3, 3], [0, 0, np.nan, 3], [0, -2e6, 3, 1e6], [-1e30, 0, 1e30, 3]], ids=str
+)
+def test_averages_of_regions_without_bounds(region, aligned, samples):
+    data = np.random.default_rng(6).standard_normal((1, 2, 5, 6)).astype("float32")
+    attrs = {"pooled_size": (2, 2), "spatial_scale": 1.0, "sample_ratio": samples, "aligned": aligned}
+    rois = np.array([[0, *region]], "float32")
+    (out,) = check_native("_contrib_ROIAlign", attrs, [data, rois])
+    check_native("_backward_ROIAlign", attrs, [np.ones_like(out), data, rois])
+
+
+def test_a_region_larger_than_the_image_by_far_takes_no_time():
+    data, rois = np.ones((1, 1, 5, 6), "float32"), np.array([[0, 0, 0, 1e12, 3]], "float32")
+    (out,) = run_native("_contrib_ROIAlign", {"pooled_size": (1, 1), "spatial_scale": 1.0}, [data, rois])
+    np.testing.assert_allclose(out, [[[[6e-12]]]], rtol=1e-4)
