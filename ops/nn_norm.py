@@ -50,14 +50,19 @@ def _kept(rows):
     return tuple(1 if axis == rows.axis else size for axis, size in enumerate(rows.shape))
 
 
+def _mean(data, rows):
+    """Return the mean of each row; zero, without a warning, for rows of no elements."""
+    return data.sum(axis=rows.axis, keepdims=True) / max(1, rows.shape[rows.axis])
+
+
 def _forward(see, variance):
     def kernel(attrs, ins, outs):
         data, gamma, beta = _wide(*ins)
         rows = see(attrs, data.shape)
         data = data.reshape(rows.shape)
-        mean = data.mean(axis=rows.axis, keepdims=True)
+        mean = _mean(data, rows)
         centered = data - mean
-        var = (centered * centered).mean(axis=rows.axis, keepdims=True)
+        var = _mean(centered * centered, rows)
         std = np.sqrt(var + attrs.eps)
         put(outs[0], centered / std * _column(gamma, rows) + _column(beta, rows))
         put(outs[1], mean)
@@ -77,7 +82,7 @@ def _backward(see, variance):
         normal = (data - mean) / std
         others = tuple(axis for axis in range(data.ndim) if axis != rows.vectors)
         u = grad * _column(gamma, rows)
-        drift = u.mean(axis=rows.axis, keepdims=True) + normal * (u * normal).mean(axis=rows.axis, keepdims=True)
+        drift = _mean(u, rows) + normal * _mean(u * normal, rows)
         put(outs[0], (u - drift) / std)
         put(outs[1], (grad * normal).sum(axis=others))
         put(outs[2], grad.sum(axis=others))

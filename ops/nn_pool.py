@@ -162,9 +162,9 @@ def _store(attrs, out: np.ndarray, value: np.ndarray) -> None:
 
 def _maximum(data, geometry):
     padded = _padded(data, geometry, -np.inf)
-    total = None
+    total = np.full((*data.shape[:2], *geometry.out_spatial), -np.inf, data.dtype)
     for place in _positions(geometry):
-        total = padded[place].copy() if total is None else np.maximum(total, padded[place], out=total)
+        np.fmax(total, padded[place], out=total)  # what is not a number is passed over, as in MXNet
     return total
 
 

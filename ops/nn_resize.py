@@ -234,6 +234,8 @@ def _up_shape(attrs, shapes):
         check_named_shape("weight", shapes[1], (channels, 1, kernel, kernel))
         return [(batch, channels, *target)]
     for index, shape in enumerate(shapes):
+        if 0 in shape[2:]:
+            raise ValueError(f"input {index} has shape {shape}, expected a height and a width")
         if shape[0] != batch or target[0] % shape[2] or target[1] % shape[3] or target[0] * shape[3] != target[1] * shape[2]:
             raise ValueError(f"input {index} of shape {shape} cannot be upsampled to height and width {target}")
         if attrs.multi_input_mode == "sum" and shape[1] != channels:

@@ -34,7 +34,8 @@ void from_blocked(const float* in, int64_t plane, int64_t block, float* out) {
 
 // ---- pooling -------------------------------------------------------------------------------------
 
-inline Eight larger(Eight a, Eight b) { return a > b ? a : b; }
+// What is not a number is passed over.
+inline Eight larger(Eight total, Eight value) { return value > total ? value : total; }
 
 // One vector of channels of one window.
 inline Eight pool_window(const PoolWindow* w, const float* in, int64_t block, Range rows, Range columns) {

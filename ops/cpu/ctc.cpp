@@ -138,8 +138,8 @@ template <class T> class Sample {
   void look_up(int64_t t) {
     const T* scores = data_ + t * step_;
     const RowTotal<T> total = totals_[size_t(t)] = rows_of<T>().total(scores, s_.classes);
-    const double log_total = double(total.most) + std::log(total.sum);
-    for (int64_t k = 0; k < states_; ++k) chance(t)[k] = double(scores[path_[size_t(k)]]) - log_total;
+    const double most = double(total.most), log_sum = std::log(total.sum);
+    for (int64_t k = 0; k < states_; ++k) chance(t)[k] = (double(scores[path_[size_t(k)]]) - most) - log_sum;
   }
 
   const CtcShape& s_;

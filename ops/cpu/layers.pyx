@@ -57,6 +57,8 @@ def backward_layer_norm(attrs, in_specs, out_specs) -> Kernel | None:
 
 cdef object _channel_norm(in_specs, out_specs, groups, bint deviation, double eps, bint backward):
     shape = in_specs[1 if backward else 0].shape
+    if 0 in shape:
+        return None
     length = math.prod(shape[1:]) // groups
     return _norm([*in_specs, *out_specs], length, groups, False, deviation, eps, backward)
 

@@ -8,7 +8,8 @@ namespace {
 
 constexpr float kLowest = -__builtin_inff();
 
-inline float larger(float a, float b) { return a > b ? a : b; }
+// What is not a number is passed over, as in MXNet: `total` never becomes one.
+inline float larger(float total, float value) { return value > total ? value : total; }
 
 // Vectors by hand where the compiler turns maxima into branches.
 #ifdef __AVX__
@@ -36,8 +37,8 @@ inline Vector load_every(const float* at) {  // reads kStep vectors
 }
 
 template <bool kMaximum>
-inline Vector combine(Vector a, Vector b) {
-  return kMaximum ? (a > b ? a : b) : a + b;
+inline Vector combine(Vector total, Vector value) {
+  return kMaximum ? (value > total ? value : total) : total + value;
 }
 
 template <bool kMaximum>
@@ -65,7 +66,7 @@ const float* gather_rows(const PoolWindow* w, const float* in, Range depth, Rang
     for (int64_t i = 0; i < width; ++i) scratch[i] = maximum ? kLowest : 0.0f;
     return scratch;
   }
-  for (int64_t i = 0; i < width; ++i) scratch[i] = first[i];
+  for (int64_t i = 0; i < width; ++i) scratch[i] = maximum ? larger(kLowest, first[i]) : first[i];
   for (int64_t z = depth.begin; z < depth.end; ++z)
     for (int64_t y = rows.begin; y < rows.end; ++y)
       if (z != depth.begin || y != rows.begin)
@@ -86,7 +87,7 @@ template <bool kMaximum>
 void pool_row(const PoolWindow* w, const float* row, int64_t begin, int64_t end, float* out) {
   for (int64_t i = begin; i < end; ++i) {
     const float* at = row + i * w->stride[2] - w->pad[2];
-    float total = at[0];
+    float total = kMaximum ? larger(kLowest, at[0]) : at[0];
     for (int64_t x = 1; x < w->kernel[2]; ++x)
       total = kMaximum ? larger(total, at[x]) : total + at[x];
     out[i] = total;
@@ -100,6 +101,7 @@ void pool_row_vectors(const PoolWindow* w, const float* row, int64_t begin, int6
   for (; begin + kVector < end; begin += kVector) {
     const float* at = row + begin * kStep - w->pad[2];
     Vector total = load_every<kStep>(at);
+    if (kMaximum) total = combine<true>(Vector{} + kLowest, total);
     for (int64_t x = 1; x < w->kernel[2]; ++x)
       total = combine<kMaximum>(total, load_every<kStep>(at + x));
     store(out + begin, total);

@@ -193,6 +193,9 @@ def test_pooling(params, size):
     plain = registry.reference_run("Pooling", params, [blocked.unblock(data)])[0]
     np.testing.assert_allclose(blocked.unblock(out), plain, rtol=1e-5)
     agree("_backward_blocked_Pooling", params, [draw(*out.shape, seed=1), data, out])
+    if params["pool_type"] == "max":
+        data[:, :, ::3, :-1:2] = np.nan
+        assert not np.isnan(agree("_blocked_Pooling", params, [data])[0]).any()
 
 
 @pytest.mark.parametrize("size", [8, 16])

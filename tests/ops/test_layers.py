@@ -127,6 +127,24 @@ def test_batches_without_samples(name):
     assert x.grad.asnumpy().shape == x.shape
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 0, 4), (2, 3, 4, 0), (0, 3, 4, 4)], ids=str)
+@pytest.mark.parametrize("function", [nd.InstanceNorm, lambda *arrays: nd.GroupNorm(*arrays, num_groups=3)], ids=["instance", "group"])
+def test_norms_of_images_without_pixels(function, shape):
+    arrays = [nd.zeros(shape), nd.ones(3), nd.ones(3)]
+    for array in arrays:
+        array.attach_grad()
+    with autograd.record():
+        y = function(*arrays)
+    y.backward()
+    assert y.asnumpy().shape == arrays[0].grad.asnumpy().shape == shape
+    assert not arrays[1].grad.asnumpy().any() and not arrays[2].grad.asnumpy().any()
+
+
+def test_upsampling_names_an_image_without_pixels():
+    with pytest.raises(mx.base.MXNetError, match=r"UpSampling: input 1 has shape \(1, 2, 0, 2\), expected a height and a width"):
+        nd.UpSampling(nd.ones((1, 2, 2, 2)), nd.ones((1, 2, 0, 2)), scale=2, sample_type="nearest")
+
+
 def test_a_parameter_called_key_does_not_confuse_calls():
     # SyncBatchNorm has one; attribute records once kept their own key under that name.
     x, ones, zeros = nd.array([[1, 2], [3, 5]]), nd.ones(2), nd.zeros(2)

@@ -69,6 +69,15 @@ def test_global_pooling(kind, shape):
     check_pooling(registry.get("Pooling").attrs(pool_type=kind, global_pool=True), values(2, *shape))
 
 
+@pytest.mark.parametrize("shape, kernel, stride, pad", POOLS)
+def test_maxima_pass_over_what_is_not_a_number(shape, kernel, stride, pad):
+    data = values(1, *shape)
+    data.ravel()[np.random.default_rng(2).permutation(data.size)[: data.size // 3]] = np.nan
+    attrs = registry.get("Pooling").attrs(kernel=kernel, stride=stride, pad=pad, pool_type="max")
+    (out,) = check_pooling(attrs, data)
+    assert not np.isnan(out).any()
+
+
 def test_ties_go_to_the_first_maximum():
     data = np.zeros((1, 1, 6, 6), np.float32)
     for stride in (1, 2, 3):
@@ -80,6 +89,7 @@ def check_pooling(attrs, data):
     (out,) = compare("Pooling", planes.pooling, attrs, [data], [out_shape])
     inputs = [values(3, *out_shape), data, out]
     compare("_backward_Pooling", planes.backward_pooling, attrs, inputs, [data.shape])
+    return [out]
 
 
 @pytest.mark.parametrize("shape", [(4, 3, 5, 6), (64, 7), (1, 2, 100), (3, 16, 40, 41), (2, 5, 3, 4, 2)])
