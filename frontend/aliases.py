@@ -53,6 +53,9 @@ def real_name(name: str) -> str | None:
     first, dot, deeper = rest.partition(".")
     first = SHORT.get(first, first)
     layer = "" if first in LAYERS or first.startswith("_") else "frontend."
+    # MXNet keeps the functions that it makes of operators apart, in gen_op or gen_contrib.
+    if first in ("ndarray", "symbol") and deeper.startswith("gen_"):
+        deeper = deeper.removeprefix("gen_")
     found = f"{PACKAGE}.{layer}{first}{dot}{deeper}"
     return None if found == name else found
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .context import Context
+from .module import executor_group
 from .module.executor_group import DataParallelExecutorGroup, split_batch
 from .ndarray import NDArray
 
@@ -23,6 +24,21 @@ def _split_input_slice(batch_size: int, work_load_list: Sequence[float]) -> list
     [slice(0, 2, None), slice(2, 4, None), slice(4, 10, None)]
     """
     return split_batch(batch_size, work_load_list)
+
+
+def _load_general(data: Sequence[Any], targets: Sequence[Any]) -> None:
+    """Copy arrays into arrays, or their slices along the first axis into pairs of a slice and its array."""
+    executor_group._load_general(data, targets, [0] * len(data))
+
+
+def _load_data(batch: Any, targets: Sequence[Any]) -> None:
+    """Copy a batch's data into the devices' arrays."""
+    _load_general(batch.data, targets)
+
+
+def _load_label(batch: Any, targets: Sequence[Any]) -> None:
+    """Copy a batch's labels into the devices' arrays."""
+    _load_general(batch.label, targets)
 
 
 def _check_arguments(symbol: Symbol) -> None:

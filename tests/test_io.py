@@ -245,3 +245,13 @@ def test_iterators_of_programs_name_their_arrays_as_ours_do():
     assert _init_data(None, True, "label") == []
     with pytest.raises(ValueError):
         _init_data(None, False, "data")
+
+
+def test_layouts_of_sentences_may_name_axes_that_subclasses_add():
+    sentences = [[1, 2], [3, 4]]
+    batches = mx.rnn.BucketSentenceIter(sentences, 2, buckets=[2], layout="NTC")
+    assert batches.provide_data[0].shape == (2, 2) and batches.provide_data[0].layout == "NTC"
+    assert mx.rnn.BucketSentenceIter(sentences, 2, buckets=[2], layout="TNC").major_axis == 1
+    for layout in ("TC", "TCN"):
+        with pytest.raises(ValueError, match=f"got '{layout}'"):
+            mx.rnn.BucketSentenceIter(sentences, 2, layout=layout)

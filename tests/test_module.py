@@ -451,3 +451,35 @@ def test_feedforward_on_several_devices_predicts_on_the_first():
     single = mx.model.FeedForward(net, ctx=mx.cpu(0), arg_params=model.arg_params, aux_params=model.aux_params)
     assert np.array_equal(model.predict(data), single.predict(data))
     assert len(model._bound(data, with_labels=True)._exec_group.execs) == 1
+
+
+def test_what_groups_of_executors_in_programs_import():
+    from weft.executor_manager import _load_data as load_first_axis
+    from weft.module.base_module import _check_input_names, _check_names_match, _parse_data_desc
+    from weft.module.executor_group import _load_data, _load_label, _merge_multi_context
+
+    data, labels = _parse_data_desc(["data"], ["y"], [("data", (4, 2))], [mx.io.DataDesc("y", (4,))])
+    assert [(desc.name, desc.shape) for desc in data + labels] == [("data", (4, 2)), ("y", (4,))]
+    assert _parse_data_desc(["data"], [], [("data", (4, 2))], None)[1] is None
+    with pytest.raises(ValueError, match=r"data_shapes describes \['x'\]"):
+        _parse_data_desc(["data"], [], [("x", (4, 2))], None)
+    with pytest.warns(UserWarning, match="label_names are"):
+        _check_names_match(["y"], [], "label", False)
+    with pytest.raises(ValueError, match="data_names has 'x'"):
+        _check_input_names(mx.sym.Variable("data"), ["x"], "data", True)
+
+    values = nd.array(np.arange(8).reshape(2, 4))
+    batch = mx.io.DataBatch([values], [values])
+    parts = [(slice(0, 1), nd.zeros((2, 1))), (slice(1, 4), nd.zeros((2, 3)))]
+    _load_data(batch, [parts], [1])
+    merged = _merge_multi_context([[target for _, target in parts]], [1])
+    assert np.array_equal(merged[0].asnumpy(), values.asnumpy())
+    rows = [(slice(0, 1), nd.zeros((1, 4))), (slice(1, 2), nd.zeros((1, 4)))]
+    load_first_axis(batch, [rows])
+    assert np.array_equal(rows[1][1].asnumpy(), values.asnumpy()[1:])
+    each = [mx.io.DataBatch([], [nd.full((1, 4), number)]) for number in (3, 5)]
+    _load_label(each, [rows], [0])
+    assert [target.asnumpy()[0, 0] for _, target in rows] == [3, 5]
+    whole = nd.zeros((2, 4))
+    _load_data(batch, [whole], [-1])
+    assert np.array_equal(whole.asnumpy(), values.asnumpy())

@@ -217,3 +217,32 @@ def test_loggers(tmp_path):
     assert path.read_text().startswith("I") and "loss 3" in path.read_text()
     with pytest.warns(DeprecationWarning):
         weft.log.getLogger("weft.test")
+
+
+@pytest.mark.parametrize("kind", ["ndarray", "symbol"])
+def test_star_imports_bring_operators_too(kind):
+    names = {}
+    exec(f"from weft.{kind}.contrib import *\nfrom weft.{kind}.random import *\nfrom weft.{kind}._internal import *", names)
+    assert {"foreach", "box_nms", "boolean_mask", "uniform_like", "_plus_scalar"} <= names.keys()
+    assert not {"np", "annotations", "attach", "Any"} & names.keys()
+
+
+@pytest.mark.parametrize("name, where", [("gen_op", "op"), ("gen_contrib", "contrib"), ("gen__internal", "_internal")])
+def test_modules_of_generated_functions_are_those_in_use(name, where):
+    for kind in ("nd", "symbol"):
+        assert importlib.import_module(f"weft.{kind}.{name}") is importlib.import_module(f"weft.{kind}.{where}")
+        with pytest.raises(ModuleNotFoundError):
+            importlib.import_module(f"weft.{kind}.gen_nothing")
+
+
+def test_old_schedulers():
+    from weft.misc import FactorScheduler, LearningRateScheduler
+
+    with pytest.raises(NotImplementedError, match="LearningRateScheduler must define"):
+        LearningRateScheduler()(1)
+    with pytest.raises(ValueError, match="step must be at least 1, got 0"):
+        FactorScheduler(0)
+    with pytest.raises(ValueError, match=r"factor must be below 1 .* got 1"):
+        FactorScheduler(1, 1.0)
+    scheduler = FactorScheduler(2)
+    assert [round(scheduler(step), 9) for step in range(5)] == [0.01, 0.01, 0.001, 0.001, 0.0001]

@@ -61,6 +61,21 @@ def check_described(names: Sequence[str], shapes: Sequence[DataDesc], what: str,
     warnings.warn(message, UserWarning, stacklevel=4)
 
 
+def _parse_data_desc(
+    data_names: Sequence[str], label_names: Sequence[str], data_shapes: Sequence[Any], label_shapes: Sequence[Any] | None
+) -> tuple[list[DataDesc], list[DataDesc] | None]:
+    """Descriptions of data and labels, checked against their names; modules that programs write themselves import it."""
+    data = described(data_shapes)
+    check_described(data_names, data, "data", needed=True)
+    labels = described(label_shapes)
+    check_described(label_names, labels, "label", needed=False)
+    return data, None if label_shapes is None else labels
+
+
+_check_input_names = check_names
+_check_names_match = check_described
+
+
 class BaseModule:
     """Something that computes outputs of batches and learns from them; base of all modules.
 

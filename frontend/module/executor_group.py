@@ -61,6 +61,55 @@ def contexts_of_groups(group2ctxs: Any, count: int) -> list[dict[str, Context] |
     return list(group2ctxs)
 
 
+def _merge_multi_context(outputs: Sequence[Sequence[NDArray]], major_axis: Sequence[int]) -> list[NDArray]:
+    """Join what devices hold, each its slice of a batch, on the first of them; without a batch axis the first device's is taken."""
+    found = []
+    for several, axis in zip(outputs, major_axis):
+        if len(several) == 1 or axis < 0:
+            found.append(several[0])
+        else:
+            context = several[0].context
+            found.append(nd.concat(*[value.as_in_context(context) for value in several], dim=axis))
+    return found
+
+
+def _load_general(data: Sequence[Any], targets: Sequence[Any], major_axis: Sequence[int]) -> None:
+    """Copy arrays into targets: an array, a list of arrays (one for each of a list), or pairs of a slice and its array."""
+    for source, goal, axis in zip(data, targets, major_axis):
+        if isinstance(goal, NDArray):
+            source.copyto(goal)
+        elif isinstance(source, (list, tuple)):
+            for value, target in zip(source, goal):
+                value.copyto(target)
+        else:
+            for part, target in goal:
+                value = source if axis < 0 else nd.slice_axis(source, axis=axis, begin=part.start, end=part.stop)
+                value.copyto(target)
+
+
+def _load_batch(batch: Any, which: str, targets: Sequence[Any], major_axis: Sequence[int]) -> None:
+    if not isinstance(batch, list):
+        _load_general(getattr(batch, which), targets, major_axis)
+        return
+    sources = [[getattr(each, which)[place] for each in batch] for place in range(len(targets))]
+    _load_general(sources, [[target for _, target in goal] for goal in targets], major_axis)
+
+
+def _load_data(batch: Any, targets: Sequence[Any], major_axis: Sequence[int]) -> None:
+    """Copy a batch's data, or that of a list of batches (one for each device), into the devices' arrays."""
+    _load_batch(batch, "data", targets, major_axis)
+
+
+def _load_label(batch: Any, targets: Sequence[Any], major_axis: Sequence[int]) -> None:
+    """Copy a batch's labels, or those of a list of batches (one for each device), into the devices' arrays."""
+    _load_batch(batch, "label", targets, major_axis)
+
+
+# Groups of executors that programs write themselves import these names.
+_prepare_group2ctxs = contexts_of_groups
+_split_input_slice = split_batch
+
+
 class DataParallelExecutorGroup:
     """The executors of a module.
 
@@ -321,21 +370,10 @@ class DataParallelExecutorGroup:
                 parts.append(value.as_in_context(self.contexts[device]))
             executor.backward(out_grads=parts)
 
-    def _merged(self, arrays: Sequence[Sequence[NDArray]], axes: Sequence[int]) -> list[NDArray]:
-        """Join what the devices hold, each its slice, on the first of them."""
-        found = []
-        for several, axis in zip(arrays, axes):
-            if len(several) == 1 or axis < 0:
-                found.append(several[0])
-            else:
-                context = several[0].context
-                found.append(nd.concat(*[value.as_in_context(context) for value in several], dim=axis))
-        return found
-
     def get_outputs(self, merge_multi_context: bool = True) -> list[Any]:
         """Return the outputs: each as one array, or as the list of the devices' arrays."""
         outputs = [list(each) for each in zip(*[executor.outputs for executor in self.execs])]
-        return self._merged(outputs, self.output_layouts) if merge_multi_context else outputs
+        return _merge_multi_context(outputs, self.output_layouts) if merge_multi_context else outputs
 
     def get_output_shapes(self) -> list[tuple[str, tuple[int, ...]]]:
         """Return names and shapes of the outputs of whole batches."""
@@ -352,11 +390,11 @@ class DataParallelExecutorGroup:
         if not self.inputs_need_grad:
             raise MXNetError("get_input_grads: bind was called with inputs_need_grad=False")
         axes = [DataDesc.get_batch_axis(desc.layout) for desc in self.data_shapes]
-        return self._merged(self.input_grad_arrays, axes) if merge_multi_context else self.input_grad_arrays
+        return _merge_multi_context(self.input_grad_arrays, axes) if merge_multi_context else self.input_grad_arrays
 
     def get_states(self, merge_multi_context: bool = True) -> list[Any]:
         """Return the states."""
-        return self._merged(self.state_arrays, [0] * len(self.state_arrays)) if merge_multi_context else self.state_arrays
+        return _merge_multi_context(self.state_arrays, [0] * len(self.state_arrays)) if merge_multi_context else self.state_arrays
 
     def set_states(self, states: Any = None, value: float | None = None) -> None:
         """Give the states values: a list of the devices' arrays for each, or one number for all."""

@@ -105,12 +105,23 @@ def attach(
         function of arrays.
     """
     namespace = lazy_namespace(module_name)
+    wanted = "" if group == "op" else group
+    # A list in the module would end the search for names: star imports bring the operators too.
+    written: list[str] | None = namespace.pop("__all__", None)
+
+    def operators() -> set[str]:
+        from ...ops import registry
+
+        return {short for where, short in map(group_of, registry.all_names()) if where == wanted and not short.startswith(HIDDEN)}
 
     def __getattr__(name: str) -> Any:
         if name in modules:
             return importlib.import_module(f"{module_name}.{name}")
         if name == "__all__":  # asked for by "from ... import *"
-            return [public for public in __dir__() if not public.startswith("_") and public not in NOT_PUBLIC]
+            own = written
+            if own is None:
+                own = [public for public in (*namespace, *modules) if not public.startswith("_") and public not in NOT_PUBLIC]
+            return sorted({*own, *operators()})
         if name.startswith("__"):
             raise AttributeError(f"module {module_name!r} has no attribute {name!r}")
         from ...ops import dispatch, registry
@@ -122,11 +133,7 @@ def attach(
         raise AttributeError(_no_such(module_name, group, name), name=name, obj=sys.modules[module_name])
 
     def __dir__() -> list[str]:
-        from ...ops import registry
-
-        wanted = "" if group == "op" else group
-        found = {short for where, short in map(group_of, registry.all_names()) if where == wanted and not short.startswith(HIDDEN)}
-        return sorted(found | namespace.keys() | set(modules))
+        return sorted(operators() | namespace.keys() | set(modules))
 
     return __getattr__, __dir__
 

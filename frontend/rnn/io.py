@@ -92,8 +92,8 @@ class BucketSentenceIter(DataIter):
         Names of the inputs.
     dtype : str or numpy.dtype
         Of data and labels.
-    layout : {'NT', 'TN'}
-        Axes: sentences first, or words first.
+    layout : str
+        Axes: 'NT' for sentences first, 'TN' for words first. What else it names ('NTC') is for subclasses that add axes.
 
     Examples
     --------
@@ -115,8 +115,8 @@ class BucketSentenceIter(DataIter):
         layout: str = "NT",
     ) -> None:
         super().__init__()
-        if sorted(layout) != ["N", "T"]:
-            raise ValueError(f"layout must be 'NT' (sentences first) or 'TN' (words first), got {layout!r}")
+        if layout.find("N") not in (0, 1):
+            raise ValueError(f"layout must have N, the axis of sentences, first or second, as in 'NT' or 'TN'; got {layout!r}")
         if not buckets:
             counts = np.bincount([len(sentence) for sentence in sentences])
             buckets = [length for length, count in enumerate(counts) if count >= batch_size]
