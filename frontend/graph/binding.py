@@ -35,6 +35,8 @@ def describe(names: Sequence[str]) -> str:
 def separate_names(variables: Sequence[Node]) -> list[str]:
     """Rename variables whose name another one before has; return the names that several had."""
     taken = {node.name for node in variables}
+    if len(taken) == len(variables):
+        return []
     seen: set[str] = set()
     found = []
     for node in variables:
@@ -73,8 +75,9 @@ class Bound:
         self.aux_nodes: list[Node] = self.graph.auxiliaries()
         self.listed_names = [node.name for node in (*self.arg_nodes, *self.aux_nodes)]
         self.duplicates = separate_names([*self.arg_nodes, *self.aux_nodes])
-        self.arg_names = [node.name for node in self.arg_nodes]
-        self.aux_names = [node.name for node in self.aux_nodes]
+        names = [node.name for node in (*self.arg_nodes, *self.aux_nodes)] if self.duplicates else self.listed_names
+        self.arg_names = names[: len(self.arg_nodes)]
+        self.aux_names = names[len(self.arg_nodes) :]
         self.args: list[NDArray] = []
         self.grads: list[NDArray | None] = [None] * len(self.arg_names)
         self.aux: list[NDArray] = []
@@ -89,7 +92,7 @@ class Bound:
 
     def context_of(self, node: Node) -> Any:
         """Return the device that a variable belongs to."""
-        return self.groups.get(node.annotation("__ctx_group__"), self.ctx)
+        return self.groups.get(node.annotation("__ctx_group__"), self.ctx) if self.groups else self.ctx
 
     def set_args(self, args: Any) -> None:
         """Take the arguments."""
@@ -151,7 +154,7 @@ class Bound:
             given = {name: grad_req.get(name, "null") for name in self.arg_names}
         else:
             raise ArgumentTypeError(f"grad_req must be a str, list or dict, got {type(grad_req).__name__}")
-        for name, request in given.items():
+        for name, request in given.items() if not isinstance(grad_req, str) or grad_req not in REQUESTS else ():
             if request not in REQUESTS:
                 raise ArgumentValueError(f"grad_req must be in {REQUESTS}, got {request!r} for {name!r}")
         self.requests = given
@@ -159,7 +162,7 @@ class Bound:
     def check(self) -> None:
         """Check shapes and dtypes of all arrays against the graph and each other."""
         for name, array, gradient in zip(self.arg_names, self.args, self.grads):
-            if gradient is None or self.requests[name] == "null":
+            if gradient is None or gradient.spec is array.spec or self.requests[name] == "null":
                 continue
             if gradient.shape != array.shape or gradient.dtype != array.dtype:
                 raise ShapeError(
@@ -167,17 +170,24 @@ class Bound:
                     f"the argument {array.shape} and {np.dtype(array.dtype)}"
                 )
         if self.inferred is None:
-            self.inferred = self._infer()
-        self.head_specs = [None if node.specs is None else node.specs[index] for node, index in self.inferred.outputs]
+            self._infer()
+        self.head_specs = [None if node.specs is None else node.specs[index] for node, index in self.graph.outputs]
 
-    def _infer(self) -> Graph:
+    def infer(self, shapes: dict[str, Any], dtypes: dict[str, Any], exact: bool) -> Graph:
+        """Fill in what the nodes of the graph are like, from what is given for variables."""
+        # Nobody else has the graph, and where this fails nobody keeps it.
+        self.graph.disposable = True
+        self.graph = infer(set_mode(self.graph, False), shapes, dtypes, partial=True, exact=exact)
+        self.graph.disposable = False
+        self.inferred = self.graph
+        return self.graph
+
+    def _infer(self) -> None:
         variables = dict(zip(self.arg_names + self.aux_names, self.args + self.aux))
         try:
-            graph = infer(
-                set_mode(self.graph, False),
+            graph = self.infer(
                 {name: array.shape for name, array in variables.items()},
                 {name: np.dtype(array.dtype) for name, array in variables.items()},
-                partial=True,
                 exact=True,
             )
         except MXNetError as error:
@@ -186,7 +196,6 @@ class Bound:
         for node in graph.nodes:
             if node.op is None and node.specs[0] is not None and node.specs[0] is not variables[node.name].spec:
                 raise ShapeError(f"the array for {node.name!r} is {variables[node.name].spec}, but the graph needs {node.specs[0]}")
-        return graph
 
 
 def _groups(group2ctx: Any) -> dict[str, Any]:
@@ -273,7 +282,7 @@ def simple_bind(
     others = {} if shared_exec is None else shared_exec.arg_dict
     other_grads = {} if shared_exec is None else shared_exec.grad_dict
     for index, node in enumerate(bound.arg_nodes):
-        name, wanted, where = node.name, specs[node], bound.context_of(node)
+        name, wanted, where = node.name, specs[node.name], bound.context_of(node)
         other = others.get(name) if name in shared_names else None
         if other is not None and (other.spec is not wanted or other.ctx != where):
             raise ShapeError(f"shared_exec: {name!r} is {other.spec} on {other.ctx} there, but {wanted} on {where} is needed")
@@ -290,8 +299,8 @@ def simple_bind(
     others = {} if shared_exec is None else shared_exec.aux_dict
     for node in bound.aux_nodes:
         other = others.get(node.name)
-        fits = other is not None and other.spec is specs[node] and other.ctx == bound.context_of(node)
-        bound.aux.append(other if fits else dispatch.fill("_zeros", specs[node], bound.context_of(node)))  # type: ignore[arg-type]
+        fits = other is not None and other.spec is specs[node.name] and other.ctx == bound.context_of(node)
+        bound.aux.append(other if fits else dispatch.fill("_zeros", specs[node.name], bound.context_of(node)))  # type: ignore[arg-type]
     bound.check()
     return Executor(symbol, ctx, grad_req, bound.groups or None, bound, shared_exec)
 
@@ -308,8 +317,8 @@ def _buffer(name: str, wanted: Any, where: Any, buffers: dict[str, NDArray] | No
     return made
 
 
-def infer_all(bound: Bound, type_dict: dict[str, Any], shapes: dict[str, Any], caller: str = "simple_bind") -> dict[Node, Any]:
-    """Return the specs of all variables; what is inferred stays with ``bound``."""
+def infer_all(bound: Bound, type_dict: dict[str, Any], shapes: dict[str, Any], caller: str = "simple_bind") -> dict[str, Any]:
+    """Return the specs of all variables by name; what is inferred stays with ``bound``."""
     names = set(bound.arg_names) | set(bound.aux_names)
     known = {}
     for name, shape in shapes.items():
@@ -320,16 +329,15 @@ def infer_all(bound: Bound, type_dict: dict[str, Any], shapes: dict[str, Any], c
         known[name] = tuple(int(extent) for extent in shape)
     dtypes = {name: np.dtype(dtype) for name, dtype in type_dict.items() if name in names and dtype is not None}
     try:
-        graph = infer(set_mode(bound.graph, False), known, dtypes, partial=True, exact=is_np_shape())
+        bound.infer(known, dtypes, exact=is_np_shape())
     except MXNetError as error:
         given = "\n".join(f"{name}: {shape}" for name, shape in shapes.items())
         raise type(error)(f"{caller} error. Arguments:\n{given}\n{error}") from None
-    found = {node.name: node.specs[0] if node.specs is not None else None for node in graph.nodes if node.op is None}
-    for node in (*bound.arg_nodes, *bound.aux_nodes):
+    found = {node.name: node.specs[0] for node in (*bound.arg_nodes, *bound.aux_nodes)}
+    for node in (*bound.arg_nodes, *bound.aux_nodes) if None in found.values() else ():
         if found[node.name] is None:
             given = ", ".join(f"{name}={value}" for name, value in known.items()) or "nothing"
             strange = ", ".join(repr(name) for name in shapes if name not in names)
             hint = f" ({strange} {'is' if strange.count(',') == 0 else 'are'} no argument of the symbol)" if strange else ""
             raise MXNetError(f"{caller}: the shape of {node.name!r} cannot be inferred from {given}{hint}")
-    bound.inferred = graph
-    return {node: found[node.name] for node in (*bound.arg_nodes, *bound.aux_nodes)}
+    return found

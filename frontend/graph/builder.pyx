@@ -79,7 +79,9 @@ cdef class GraphBuilder:
     def __init__(self, Graph graph not None):
         cdef Node node
         self.graph = graph
-        self.names = {node.name for node in graph.nodes}
+        self.names = set()
+        for node in graph.nodes:
+            self.names.add(node.name)
         self.counters = {}
         self.prefix = ""
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ...ops import registry
 from .collector import paused
 from .gradient import add_gradient
-from .infer import infer
-from .ir import BACKWARD, Graph, Node
+from .infer import has_unknown, infer
+from .ir import Graph
 from .memory import MemoryPlan, plan_memory
+from .outputs import separate_outputs
 from .pipeline import optimize, set_mode
 from .placement import place
 from .program import Program, by_phase, compile_graph, plan_spread, plans_of, why_interpreted
 
 __all__ = ["Compiled", "build"]
-
-Entry = tuple[Node, int]
-
 
 class Compiled:
     """A graph after all passes, and the program that runs it.
@@ -91,7 +88,7 @@ def build(
             moded = infer(moded, shapes, dtypes, partial=True, exact=True)
             moded.disposable = True
         graph = moded
-        taped = bool(wrt) and any(None in (node.specs or (None,)) for node in graph.nodes)
+        taped = bool(wrt) and has_unknown(graph)
         if taped:
             add = ()
         elif wrt:
@@ -120,84 +117,11 @@ def compile_in(made: Compiled) -> None:
         plans = spread.plans
         made.graph = graph
         graph.note("schedule", spread.summary)
-    kept = [(node, index) for node in graph.nodes if node.cached for index in range(len(node.specs))]
-    external = [*graph.outputs, *kept, *((node, 0) for node in graph.nodes if node.op is None)]
     # Results may lie in the arrays of heads before those are computed. Not in those of gradients: between forward and
     # backward users still see the old values there, and may write to them.
     times = None if spread is None else spread.times
-    made.memory = plan_memory(graph, external, times, lent=graph.outputs[: graph.n_heads])
+    made.memory = plan_memory(graph, graph.outputs, times, lent=graph.outputs[: graph.n_heads])
     graph.note("memory", made.memory.summary())
     made.program = compile_graph(graph, plans, made.memory, made.added)
     if spread is not None:
         made.program.set_spread(True, spread.wide_steps(made.memory.assignment.is_skipped()))
-
-
-def separate_outputs(graph: Graph, add: set[str]) -> tuple[Graph, list[int | str], dict[int, str]]:
-    """Give every output an entry of its own: gradients that are a variable, or another output, are copied.
-
-    Returns the graph, where each head is, and the variables for old values of gradients that are added up.
-    """
-    outputs: list[Entry] = []
-    place_of: dict[Entry, int] = {}
-    heads: list[int | str] = []
-    added: dict[int, str] = {}
-    graph = graph.writable()  # for its outputs at least
-    for entry in graph.outputs[: graph.n_heads]:
-        if entry[0].op is None:
-            heads.append(entry[0].name)
-            continue
-        if entry not in place_of:
-            place_of[entry] = len(outputs)
-            outputs.append(entry)
-        heads.append(place_of[entry])
-    n_heads = len(outputs)
-    variables = {node.name: node for node in graph.nodes if node.op is None}
-    taken = set(variables)
-    # New nodes come right behind what they read, so that it need not be kept.
-    behind: dict[Node, list[Node]] = {}
-    first: list[Node] = []
-    for name, entry in zip(graph.gradients, graph.outputs[graph.n_heads :]):
-        context = variables[name].context
-        if name in add:
-            old = Node(None, None, unique(f"{name}_old_gradient", taken))
-            old.specs = (entry[0].specs[entry[1]],)
-            old.context = context
-            first.append(old)
-            added[len(outputs)] = old.name
-            made = backward_node("elemwise_add", f"{name}_gradient_sum", [(old, 0), entry], context)
-        elif entry[0].op is None or entry in place_of:
-            made = backward_node("_copy", f"{name}_gradient_copy", [entry], context)
-        else:
-            made = None
-        if made is not None:
-            behind.setdefault(entry[0], []).append(made)
-            entry = (made, 0)
-        place_of[entry] = len(outputs)
-        outputs.append(entry)
-    if behind:
-        graph.nodes = first + [made for node in graph.nodes for made in (node, *behind.get(node, ()))]
-        graph.number()
-    graph.outputs = outputs
-    graph.n_heads = n_heads
-    return graph, heads, added
-
-
-def backward_node(op_name: str, name: str, inputs: list[Entry], context: Any) -> Node:
-    """Return a node of the backward half that gives what its last input is like."""
-    op = registry.get(op_name)
-    node = Node(op, op.attrs(), name, inputs)
-    source, index = inputs[-1]
-    node.specs = (source.specs[index],)
-    node.part = BACKWARD
-    node.context = context
-    return node
-
-
-def unique(name: str, taken: set[str]) -> str:
-    """Return ``name``, or a name like it that is not taken; takes it."""
-    found, number = name, 0
-    while found in taken:
-        number += 1
-        found = f"{name}{number}"
-    taken.add(found)
-    return found

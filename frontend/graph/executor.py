@@ -169,23 +169,16 @@ class Executor:
     def _arrays_for(self, compiled: Compiled) -> tuple[list, list[tuple[int, str]]]:
         """Return the arrays of a run in the program's order, and where gradients of heads go."""
         gradient_of = {place: name for name, place in compiled.gradients.items()}
-        head_of = {place: self.outputs[i] for i, place in enumerate(compiled.heads) if isinstance(place, int)}
-        old_of = {variable: self._gradients[gradient_of[place]] for place, variable in compiled.added.items()}
-        arrays: list[NDArray | None] = []
-        incoming: list[tuple[int, str]] = []
-        for slot, key in enumerate(compiled.program.arrays):  # type: ignore[union-attr]
-            if isinstance(key, int):
-                arrays.append(head_of[key] if key in head_of else self._gradients[gradient_of[key]])
-            elif key in compiled.head_grads:
-                incoming.append((slot, key))
-                arrays.append(None)
-            elif key in old_of:
-                arrays.append(old_of[key])
-            elif key in compiled.graph.constants:
-                arrays.append(compiled.graph.constants[key])
-            else:
-                arrays.append(self._variables[key])
-        return arrays, incoming
+        found: dict[int | str, NDArray | None] = {}
+        found.update(self._variables)
+        found.update(compiled.graph.constants)
+        found.update({variable: self._gradients[gradient_of[place]] for place, variable in compiled.added.items()})
+        found.update(dict.fromkeys(compiled.head_grads))
+        found.update({place: self._gradients[name] for place, name in gradient_of.items()})
+        found.update({place: self.outputs[i] for i, place in enumerate(compiled.heads) if isinstance(place, int)})
+        keys = compiled.program.arrays  # type: ignore[union-attr]
+        incoming = [(keys.index(name), name) for name in compiled.head_grads]
+        return [found[key] for key in keys], incoming
 
     def _run(self, key: tuple[bool, bool], halves: int, head_grads: dict[str, NDArray]) -> None:
         compiled = self._compiled[key]
@@ -560,11 +553,11 @@ def reshape(executor: Executor, partial_shaping: bool, allow_up_sizing: bool, sh
         return dispatch.fill("_zeros", wanted, array.ctx)
 
     for node, array, gradient in zip(bound.arg_nodes, executor.arg_arrays, executor.grad_arrays):
-        bound.args.append(fit(node.name, array, specs[node], "argument"))
+        bound.args.append(fit(node.name, array, specs[node.name], "argument"))
         unused = gradient is None or bound.requests[node.name] == "null"
-        bound.grads[len(bound.args) - 1] = None if unused else fit(node.name, gradient, specs[node], "argument")
+        bound.grads[len(bound.args) - 1] = None if unused else fit(node.name, gradient, specs[node.name], "argument")
     for node, array in zip(bound.aux_nodes, executor.aux_arrays):
-        bound.aux.append(fit(node.name, array, specs[node], "auxiliary state"))
+        bound.aux.append(fit(node.name, array, specs[node.name], "auxiliary state"))
     bound.check()
     made = Executor(executor._symbol, executor._ctx, executor._grad_req, executor._group2ctx, bound, executor)
     for i, ((node, _), old, new) in enumerate(zip(bound.graph.outputs, executor.outputs, made.outputs)):

@@ -5,11 +5,13 @@ lie on the longest path to it. Fusible nodes that are connected and have the sam
 else between them.
 """
 
+from libc.stdint cimport uint64_t
 from libcpp.queue cimport priority_queue
 from libcpp.vector cimport vector
 
 from ...ops.array cimport Spec
-from .ir cimport Graph, Node
+from .ir cimport Graph, Node, mutated_entries
+from .numbering cimport Calls, Numbering, address
 
 from ...ops import registry
 from ...ops.cpu.elementwise import describe_loop
@@ -45,44 +47,44 @@ def fuse_pointwise(Graph graph not None):
 cdef class _Loops:
     """Whether operators are one element-wise loop; answers are kept, since graphs repeat themselves."""
 
-    cdef dict known, candidates
+    cdef Calls calls
+    cdef vector[char] candidates     # of calls: whether there are loops of that operator at all
+    cdef Numbering specs             # of a call with what it reads and gives
+    cdef vector[char] known          # of each of those
 
     def __init__(self):
-        self.known = {}
-        self.candidates = {None: False}
+        self.calls = Calls()
 
     cdef bint fusible(self, Node node) except -1:
         cdef Node source
-        cdef Py_ssize_t index
+        cdef Py_ssize_t number
         op = node.op
-        candidate = self.candidates.get(op)
-        if candidate is None:
-            candidate = self.candidates[op] = bool(op.cpu) and hasattr(op.cpu[0], "describe") and not op.mutates
-        if not candidate or node.subgraphs or not node.inputs or node.specs is None or len(node.specs) != 1:
+        if op is None:
+            return False
+        number = self.calls.of(node)
+        if number == <Py_ssize_t>self.candidates.size():
+            possible = op.cpu and hasattr(op.cpu[0], "describe") and not op.mutates
+            self.candidates.push_back(<char>bool(possible))
+        if not self.candidates[number]:
+            return False
+        if node.subgraphs or not node.inputs or node.specs is None or len(node.specs) != 1:
             return False
         if node.specs[0] is None or not (<Spec>node.specs[0]).size:
             return False
-        # The parameters by identity: equal records are one for most nodes, and nodes keep theirs.
-        cdef list key = [op, id(node.attrs), node.specs[0]]
-        for source, index in node.inputs:
-            if source.specs is None or source.specs[index] is None:
+        for entry in node.inputs:
+            source = <Node>(<tuple>entry)[0]
+            if source.specs is None or source.specs[<Py_ssize_t>(<tuple>entry)[1]] is None:
                 return False
-            key.append(source.specs[index])
-        call = tuple(key)
-        found = self.known.get(call)
-        if found is None:
-            found = self.known[call] = describe_loop(op, node.attrs, key[3:], list(node.specs)) is not None
-        return found
-
-
-cdef set mutated_entries(nodes):
-    cdef Node node
-    found = set()
-    for node in nodes:
-        if node.op is not None and node.op.mutates:
-            for index in node.op.mutated_inputs(node.attrs):
-                found.add(node.inputs[index])
-    return found
+        self.specs.add(<uint64_t>number)
+        self.specs.add(address(node.specs[0]))
+        for entry in node.inputs:
+            self.specs.add(address((<Node>(<tuple>entry)[0]).specs[<Py_ssize_t>(<tuple>entry)[1]]))
+        number = self.specs.number()
+        if number == <Py_ssize_t>self.known.size():
+            ins = [(<Node>(<tuple>entry)[0]).specs[<Py_ssize_t>(<tuple>entry)[1]] for entry in node.inputs]
+            loop = describe_loop(op, node.attrs, ins, list(node.specs))
+            self.known.push_back(<char>(loop is not None))
+        return self.known[number]
 
 
 cdef Py_ssize_t find(vector[Py_ssize_t]& parent, Py_ssize_t index) noexcept:
@@ -96,14 +98,23 @@ cdef vector[Py_ssize_t] _kinds(Graph graph) except *:
     """What may be in one group with what, a number a node: 0 for nodes that are not fused."""
     cdef _Loops loops = _Loops()
     cdef set mutated = mutated_entries(graph.nodes)
-    cdef vector[Py_ssize_t] kinds
-    cdef dict numbers = {}
+    cdef vector[Py_ssize_t] kinds, known
+    cdef Numbering places           # specs with where they are computed
+    cdef dict numbers = {}          # the same by shape
+    cdef Py_ssize_t number
     cdef Node node
     kinds.reserve(len(graph.nodes))
     for node in graph.nodes:
         if loops.fusible(node) and not node.controls and (not mutated or mutated.isdisjoint(node.inputs)):
-            key = ((<Spec>node.specs[0]).shape, node.part, node.context, node.cached)
-            kinds.push_back(<Py_ssize_t>numbers.setdefault(key, len(numbers) + 1))
+            places.add(address(node.specs[0]))
+            places.add(<uint64_t>node.part)
+            places.add(address(node.context))
+            places.add(<uint64_t>node.cached)
+            number = places.number()
+            if number == <Py_ssize_t>known.size():
+                key = ((<Spec>node.specs[0]).shape, node.part, node.context, node.cached)
+                known.push_back(<Py_ssize_t>numbers.setdefault(key, len(numbers) + 1))
+            kinds.push_back(known[number])
         else:
             kinds.push_back(0)
     return kinds
@@ -114,14 +125,17 @@ cdef list _groups(Graph graph):
     cdef Node node, source
     cdef Py_ssize_t kind, most
     cdef vector[Py_ssize_t] kinds = _kinds(graph), barrier, parent
+    barrier.reserve(kinds.size())
+    parent.reserve(kinds.size())
     for node in graph.nodes:
         kind = kinds[node.id]
         most = 0
         for entry in node.inputs:
             source = <Node>(<tuple>entry)[0]
             most = max(most, barrier[source.id] + (not kind or kinds[source.id] != kind))
-        for source in node.controls or ():
-            most = max(most, barrier[source.id] + (not kind or kinds[source.id] != kind))
+        if node.controls is not None:
+            for source in node.controls:
+                most = max(most, barrier[source.id] + (not kind or kinds[source.id] != kind))
         barrier.push_back(most)
         parent.push_back(node.id)
     for node in graph.nodes:
@@ -171,42 +185,50 @@ cdef class _Fuser:
     cdef vector[Py_ssize_t] member_of    # its place in its group
     cdef vector[char] read_outside       # whether somebody outside its group reads it
     cdef list moved                      # entries that results of groups have become
-    cdef dict records, fixed_parts       # what is known of parameter records; numbers of equal ones
-    cdef dict known                      # parameters and specs of fused nodes, by what the groups are like
+    cdef Numbering records               # operators with their parameter records
+    cdef list facts                      # of each: a number for all but the dynamic parameters, the values of those
+    cdef dict fixed_parts                # numbers of equal ones
+    cdef Numbering alike                 # groups, by what they compute
+    cdef list known                      # parameters but for dynamic ones, and specs, of the fused node for each
+    cdef Numbering exact                 # the same with dynamic parameters
+    cdef list attrs                      # parameters for each
     cdef object fused_op
 
     def __init__(self, Graph graph not None):
         self.graph = graph
         self.moved = [None] * len(graph.nodes)
-        self.records, self.fixed_parts, self.known = {}, {}, {}
+        self.facts, self.fixed_parts, self.known, self.attrs = [], {}, [], []
         self.fused_op = registry.get("_fused")
 
     cdef int replace(self, list groups) except -1:
-        cdef Node node, fused, source
+        cdef Node node, source
         cdef Graph graph = self.graph
         cdef Py_ssize_t number, place, index
         self.mark(groups)
-        made = {}  # number of the last member of a group -> the fused node
-        for group in groups:
-            made[group[len(group) - 1]] = self.fuse(<list>group)
-        nodes = []
+        cdef list made = [self.fuse(<list>group) for group in groups], nodes = []
         for index, node in enumerate(graph.nodes):
-            if self.group_of[index] < 0:
+            number = self.group_of[index]
+            if number < 0:
                 nodes.append(node)
-            else:
-                fused = <Node>made.get(index)
-                if fused is not None:
-                    nodes.append(fused)
+            elif index == (<list>groups[number])[len(<list>groups[number]) - 1]:
+                nodes.append(made[number])
         for node in nodes:
             for place in range(len(node.inputs)):
-                node.inputs[place] = self.entry(<tuple>node.inputs[place])
+                entry = <tuple>node.inputs[place]
+                # Fused nodes are not numbered yet: only entries of the graph as it was are looked up.
+                number = (<Node>entry[0]).id
+                if number >= 0 and self.moved[number] is not None:
+                    node.inputs[place] = self.moved[number]
             if node.controls:
                 controls = []
                 for source in node.controls:
                     number = self.group_of[source.id]
-                    controls.append(source if number < 0 else made[groups[number][len(groups[number]) - 1]])
+                    controls.append(source if number < 0 else made[number])
                 node.controls = list(dict.fromkeys(controls))
-        graph.outputs = [self.entry(<tuple>entry) for entry in graph.outputs]
+        for place in range(len(graph.outputs)):
+            number = (<Node>(<tuple>graph.outputs[place])[0]).id
+            if self.moved[number] is not None:
+                graph.outputs[place] = self.moved[number]
         graph.nodes = _ordered(nodes)
         graph.number()
         return 0
@@ -219,7 +241,7 @@ cdef class _Fuser:
         self.member_of.assign(len(self.graph.nodes), 0)
         self.read_outside.assign(len(self.graph.nodes), 0)
         for number, group in enumerate(groups):
-            for place, index in enumerate(group):
+            for place, index in enumerate(<list>group):
                 self.group_of[index] = number
                 self.member_of[index] = place
         for index, node in enumerate(self.graph.nodes):
@@ -232,87 +254,120 @@ cdef class _Fuser:
             self.read_outside[(<Node>(<tuple>entry)[0]).id] = True
         return 0
 
-    cdef tuple entry(self, tuple entry):
-        # Fused nodes are not numbered yet: only entries of the graph as it was are looked up.
-        cdef Node source = <Node>entry[0]
-        if source.id < 0 or self.moved[source.id] is None:
-            return entry
-        return <tuple>self.moved[source.id]
-
     cdef Node fuse(self, list group):
         """Return the node for a group; its parameters are those of an equal group before it, where there is one."""
         cdef Node node, fused = Node.__new__(Node), last
-        cdef dict inputs = {}
-        cdef list numbers = [], results = [], key = []
-        cdef tuple known, described, entry
-        cdef Py_ssize_t index, own = self.group_of[<Py_ssize_t>group[0]]
-        cdef list members = [self.graph.nodes[index] for index in group]
+        cdef list members = [self.graph.nodes[number] for number in group], inputs = self.inputs_of(members), results = []
+        cdef vector[Py_ssize_t] operands = self.operands(members, inputs)
+        cdef Py_ssize_t index, end, at = 0
         for node in members:
-            for entry in node.inputs:
-                if self.group_of[(<Node>entry[0]).id] != own and entry not in inputs:
-                    inputs[entry] = len(inputs)
-        for node in members:
-            described = self.described(node.attrs)
-            key.append(node.op)
-            key.append(described[0])
-            for entry in node.inputs:
-                key.append(self.operand(entry, own, inputs))
-            numbers.extend(<tuple>described[1])
+            self.alike.add(<uint64_t><Py_ssize_t>self.facts_of(node)[0])
+            end = at + len(node.inputs)
+            while at < end:
+                self.alike.add(<uint64_t>operands[at])
+                at += 1
             if self.read_outside[node.id]:
                 results.append(node)
-                key.append(None)
+                self.alike.add(<uint64_t>-1)
         for entry in inputs:
-            key.append((<Node>entry[0]).specs[<Py_ssize_t>entry[1]])
-        known = <tuple>self.known.get(tuple(key))
-        if known is None:
-            known = self.known[tuple(key)] = self.describe(members, own, inputs, results, tuple(numbers))
+            self.alike.add(address((<Node>(<tuple>entry)[0]).specs[<Py_ssize_t>(<tuple>entry)[1]]))
+        index = self.alike.number()
+        if index == len(self.known):
+            self.known.append(self.describe(members, inputs, operands, results))
         last = <Node>members[len(members) - 1]
-        fused.op, fused.attrs = self.fused_op, known[0]
-        if numbers and fused.attrs.numbers != tuple(numbers):
-            fused.attrs = fused.attrs.with_(numbers=tuple(numbers)).interned()
+        fused.op, fused.attrs = self.fused_op, self.with_numbers(index, members)
         fused.name = f"fused_{(<Node>members[0]).name}_{last.name}"
-        fused.inputs = list(inputs)
+        fused.inputs = inputs
         fused.subgraphs = ()
-        fused.specs = <tuple>known[1]
+        fused.specs = <tuple>(<tuple>self.known[index])[1]
         fused.context, fused.part, fused.cached = last.context, last.part, last.cached
         fused.id = -1
         for index, node in enumerate(results):
             self.moved[node.id] = (fused, index)
         return fused
 
-    cdef Py_ssize_t operand(self, tuple entry, Py_ssize_t own, dict inputs) except -1:
-        """The number that a step has for what it reads: of an input of the group, or behind those of a step."""
-        cdef Node source = <Node>entry[0]
-        return len(inputs) + self.member_of[source.id] if self.group_of[source.id] == own else inputs[entry]
+    cdef object with_numbers(self, Py_ssize_t number, list members):
+        """Return the parameters of a fused node of that kind: with the dynamic ones of the members."""
+        cdef Node node
+        cdef Py_ssize_t index
+        self.exact.add(<uint64_t>number)
+        for node in members:
+            self.exact.add(address(node.attrs))  # kept, see facts_of
+        index = self.exact.number()
+        if index == len(self.attrs):
+            numbers = [value for node in members for value in <tuple>self.facts_of(node)[1]]
+            attrs = (<tuple>self.known[number])[0]
+            self.attrs.append(attrs.with_(numbers=tuple(numbers)).interned() if numbers else attrs)
+        return self.attrs[index]
 
-    cdef tuple described(self, object attrs):
-        """Return a number for the parameters without the dynamic ones, and the values of those."""
-        cdef tuple found = self.records.get(id(attrs))
-        if found is None:
-            number = self.fixed_parts.setdefault((type(attrs), attrs.cache_key), len(self.fixed_parts))
-            # The record stays in the value, so that its address stays its own.
-            found = self.records[id(attrs)] = (number, attrs.scalars, attrs)
+    cdef list inputs_of(self, list members):
+        """The entries of others that the members of a group read, each once."""
+        cdef list found = []
+        cdef Node node
+        cdef Py_ssize_t own = self.group_of[(<Node>members[0]).id]
+        for node in members:
+            for entry in node.inputs:
+                if self.group_of[(<Node>(<tuple>entry)[0]).id] != own and place_in(found, <tuple>entry) < 0:
+                    found.append(entry)
         return found
 
-    cdef tuple describe(self, list members, Py_ssize_t own, dict inputs, list results, tuple numbers):
-        """Return the parameters and specs of the node for a group like this."""
+    cdef vector[Py_ssize_t] operands(self, list members, list inputs) except *:
+        """The numbers that steps have for what they read: of an input of the group, or behind those of a step."""
+        cdef vector[Py_ssize_t] found
+        cdef Node node, source
+        cdef Py_ssize_t own = self.group_of[(<Node>members[0]).id]
+        for node in members:
+            for entry in node.inputs:
+                source = <Node>(<tuple>entry)[0]
+                if self.group_of[source.id] == own:
+                    found.push_back(len(inputs) + self.member_of[source.id])
+                else:
+                    found.push_back(place_in(inputs, <tuple>entry))
+        return found
+
+    cdef tuple facts_of(self, Node node):
+        """Return a number for a call without its dynamic parameters, and the values of those."""
+        cdef Py_ssize_t number
+        self.records.add(address(node.op))
+        self.records.add(address(node.attrs))
+        number = self.records.number()
+        if number == len(self.facts):
+            attrs = node.attrs
+            fixed = self.fixed_parts.setdefault((node.op, type(attrs), attrs.cache_key), len(self.fixed_parts))
+            # The record stays in the value, so that its address stays its own.
+            self.facts.append((fixed, attrs.scalars, attrs))
+        return <tuple>self.facts[number]
+
+    cdef tuple describe(self, list members, list inputs, vector[Py_ssize_t]& operands, list results):
+        """Return the parameters, but for dynamic ones, and the specs of the node for a group like this."""
         cdef Node node
+        cdef Py_ssize_t at = 0
         texts = []
         for node in members:
             values = {name: text for name, text in node.op.format_attrs(node.attrs).items() if name not in node.op.dynamic_params}
-            texts.append([node.op.name, values, [self.operand(<tuple>entry, own, inputs) for entry in node.inputs]])
+            texts.append([node.op.name, values, [operands[at + k] for k in range(len(node.inputs))]])
+            at += len(node.inputs)
         outputs = [len(inputs) + self.member_of[node.id] for node in results]
         specs = [node.specs[0] for node in results]
         expression = format_expression(texts, outputs, _pairs(inputs, specs))
-        return self.fused_op.attrs(expression=expression, numbers=numbers, num_args=len(inputs)), tuple(specs)
+        return self.fused_op.attrs(expression=expression, num_args=len(inputs)), tuple(specs)
 
 
-cdef tuple _pairs(dict inputs, list specs):
+cdef Py_ssize_t place_in(list entries, tuple entry) except -2:
+    """Where an entry is in a list of them, -1 where it is not; the lists are short."""
+    cdef Py_ssize_t k, index = entry[1]
+    for k in range(len(entries)):
+        if (<tuple>entries[k])[0] is entry[0] and <Py_ssize_t>(<tuple>entries[k])[1] == index:
+            return k
+    return -1
+
+
+cdef tuple _pairs(list inputs, list specs):
     """Which inputs the results may take the place of: element for element only, as equal sizes could be chance."""
     cdef Spec given, spec
     cdef list found = []
     for position, spec in enumerate(specs):
-        for entry, number in inputs.items():
+        for number, entry in enumerate(inputs):
             given = <Spec>(<Node>(<tuple>entry)[0]).specs[<Py_ssize_t>(<tuple>entry)[1]]
             if given.shape == spec.shape and given.itemsize == spec.itemsize:
                 found.append((number, position))
@@ -326,9 +381,10 @@ cdef bint _in_order(list nodes) except -1:
         for entry in node.inputs:
             if (<Node>(<tuple>entry)[0]).id >= index:
                 return False
-        for source in node.controls or ():
-            if source.id > index:
-                return False
+        if node.controls is not None:
+            for source in node.controls:
+                if source.id > index:
+                    return False
     return True
 
 

@@ -11,8 +11,12 @@ parameters, shapes, gradients asked for) comes up again.
 
 cimport cython
 
+from libc.stdint cimport uint64_t
+from libcpp.vector cimport vector
+
 from ...ops.array cimport Spec
 from .ir cimport Graph, Node
+from .numbering cimport Calls, Numbering, address
 
 from typing import NamedTuple
 
@@ -39,8 +43,13 @@ class Context(NamedTuple):
 def head_gradient_names(Graph graph):
     """Return the names that variables for the gradients of the heads have, one a head, whether or not it is used."""
     # The same before and after the gradient pass has added some of them.
-    taken = {node.name for node in graph.nodes if node.op is None} - {node.name for node in graph.head_grads}
-    names = []
+    cdef Node variable
+    cdef set taken = set()
+    cdef list names = []
+    for variable in graph.nodes:
+        if variable.op is None and "_grad" in variable.name:  # only such names can be in the way
+            taken.add(variable.name)
+    taken -= {node.name for node in graph.head_grads}
     for node, index in graph.outputs[:graph.n_heads]:
         name = node.name if node.is_variable else f"{node.name}_output{index if node.n_visible > 1 else ''}"
         name += "_grad"
@@ -89,12 +98,20 @@ cdef enum:
     kMade
 
 
+cdef struct Reference:
+    int kind              # kInput ...; -1: nothing
+    Py_ssize_t place
+    Py_ssize_t index      # of kMade: which output
+
+
 @cython.final
 cdef class Template:
     """What a gradient function built for a call: nodes, and where the gradients of the inputs come from."""
 
-    cdef list nodes        # (op, attrs, specs, tuple of references)
-    cdef list results      # a reference for each input, or None
+    cdef list nodes                       # (op, attrs, specs, what the name ends in)
+    cdef vector[Py_ssize_t] n_inputs      # of each of them
+    cdef vector[Reference] references     # their inputs, one node after the other
+    cdef vector[Reference] results        # one for each input
 
 
 @cython.final
@@ -106,12 +123,14 @@ cdef class Backward:
     cdef dict variables
     cdef list forward
     cdef list pending
-    cdef list needs
+    cdef vector[char] needs
     cdef object builder
     cdef set names
-    cdef dict templates
-    cdef dict numbers
-    cdef dict keys
+    cdef Calls calls
+    cdef vector[char] repeats      # of calls: whether what the gradient functions look at tells all about them
+    cdef Numbering situations      # calls with what their gradient functions look at
+    cdef list templates            # of those, None where there is none
+    cdef dict zero_attrs
     cdef object add
     cdef object add_attrs
 
@@ -120,7 +139,10 @@ cdef class Backward:
         self.wrt = list(wrt)
         self.graph = graph.writable()
         self.forward = list(self.graph.nodes)
-        self.variables = {node.name: node for node in self.forward if node.op is None}
+        self.variables = {}
+        for node in self.forward:
+            if node.op is None:
+                self.variables[node.name] = node
         for name in self.wrt:
             if name not in self.variables:
                 raise MXNetError(f"cannot differentiate with respect to {name!r}: the graph has no variable of that name")
@@ -128,9 +150,9 @@ cdef class Backward:
         self.builder.part = BACKWARD
         self.names = self.builder.names
         self.pending = [None] * len(self.forward)
-        self.templates = {}
-        self.numbers = {}
-        self.keys = {}
+        self.calls = Calls()
+        self.templates = []
+        self.zero_attrs = {}
         self.add = registry.get("elemwise_add")
         self.add_attrs = self.add.attrs()
 
@@ -139,7 +161,7 @@ cdef class Backward:
         cdef Graph graph = self.graph
         cdef Node node
         cdef Py_ssize_t i
-        self.needs = self.find_needs({self.variables[name].id for name in self.wrt})
+        self.find_needs({self.variables[name].id for name in self.wrt})
         with self.builder:
             head_grads = self.start()
             for i in range(len(self.forward) - 1, -1, -1):
@@ -164,32 +186,35 @@ cdef class Backward:
     cdef set unused(self, list head_grads, list gradients):
         """Return the variables among ``head_grads`` that nothing reads."""
         cdef Node node
+        cdef Py_ssize_t i
         unused = set(head_grads)
-        for node in self.graph.nodes if unused else ():
+        unused.difference_update([entry[0] for entry in gradients])
+        for i in range(len(self.forward), len(self.graph.nodes)):
+            if not unused:
+                break
+            node = <Node>self.graph.nodes[i]
             for entry in node.inputs:
                 if (<Node>(<tuple>entry)[0]).op is None:
                     unused.discard((<tuple>entry)[0])
-        unused.difference_update([entry[0] for entry in gradients])
         return unused
 
-    cdef list find_needs(self, set wanted):
-        """For each node, whether a gradient at its outputs reaches one of the wanted variables."""
-        cdef list needs = []
+    cdef int find_needs(self, set wanted) except -1:
+        """Find out for each node whether a gradient at its outputs reaches one of the wanted variables."""
+        cdef set flat = {op for op in self.graph.operators() if op.gradient is zero_gradient}
         cdef Node node
         cdef bint needed
+        self.needs.reserve(len(self.forward))
         for node in self.forward:
+            needed = False
             if node.op is None:
                 needed = node.id in wanted
-            elif node.op.gradient is zero_gradient:
-                needed = False
-            else:
-                needed = False
+            elif not flat or node.op not in flat:
                 for entry in node.inputs:
-                    if needs[(<Node>(<tuple>entry)[0]).id]:
+                    if self.needs[(<Node>(<tuple>entry)[0]).id]:
                         needed = True
                         break
-            needs.append(needed)
-        return needs
+            self.needs.push_back(needed)
+        return 0
 
     cdef list start(self):
         """Put the gradients of the heads in their places; return the variables that bring them in."""
@@ -246,7 +271,7 @@ cdef class Backward:
     cdef int differentiate(self, Node node) except -1:
         cdef list grads = <list>self.pending[node.id]
         cdef list results
-        cdef Py_ssize_t i, visible
+        cdef Py_ssize_t i, visible, number
         cdef Node source
         cdef Template template
         op = node.op
@@ -265,12 +290,12 @@ cdef class Backward:
             for i in range(visible):
                 if grads[i] is None:
                     grads[i] = self.zeros(node, <Spec>node.specs[i])
-        key = self.key_of(node, grads)
-        template = <Template>self.templates.get(key) if key is not None else None
+        number = self.situation_of(node, grads)
+        template = <Template>self.templates[number] if number >= 0 else None
         if template is not None:
             results = self.instantiate(template, node, grads)
         else:
-            results = self.call_gradient(node, grads, key)
+            results = self.call_gradient(node, grads, number)
         for i in range(len(node.inputs)):
             entry = results[i]
             if entry is not None:
@@ -282,33 +307,32 @@ cdef class Backward:
     cdef tuple zeros(self, Node origin, Spec spec):
         op = registry.get("_zeros")
         key = (op, spec)
-        attrs = self.numbers.get(key)
+        attrs = self.zero_attrs.get(key)
         if attrs is None:
-            attrs = self.numbers[key] = op.attrs({"shape": spec.shape, "dtype": spec.dtype})
+            attrs = self.zero_attrs[key] = op.attrs({"shape": spec.shape, "dtype": spec.dtype})
         return (self.append(op, attrs, (spec,), [], origin, "_zeros"), 0)
 
-    cdef object key_of(self, Node node, list grads):
-        """Everything that a gradient function may look at, or None where it may look at more."""
-        cdef list key
+    cdef Py_ssize_t situation_of(self, Node node, list grads) except -2:
+        """Return a number for everything that a gradient function may look at, -1 where it may look at more."""
         cdef Node source
-        if node.subgraphs or node.op.name == "Custom":
-            return None
-        number = self.numbers.get(id(node.attrs))
-        if number is None:
-            # Equal parameters get one number; the record is kept, so that its address stays its own.
-            number = self.keys.setdefault((type(node.attrs), node.attrs._values()), (len(self.keys), node.attrs))[0]
-            self.numbers[id(node.attrs)] = number
-            self.keys[id(node.attrs)] = node.attrs
-        key = [node.op, number]
+        cdef Py_ssize_t number = self.calls.of(node)
+        if number == <Py_ssize_t>self.repeats.size():
+            self.repeats.push_back(<char>(node.op.name != "Custom"))
+        if not self.repeats[number] or node.subgraphs:
+            return -1
+        self.situations.add(<uint64_t>number)
         for entry in node.inputs:
             source = <Node>(<tuple>entry)[0]
-            key.append(source.specs[<Py_ssize_t>(<tuple>entry)[1]])
-            key.append(self.needs[source.id])
+            self.situations.add(address(source.specs[<Py_ssize_t>(<tuple>entry)[1]]))
+            self.situations.add(<uint64_t>self.needs[source.id])
         for entry in grads:
-            key.append(entry is None)
-        return tuple(key)
+            self.situations.add(<uint64_t>(entry is None))
+        number = self.situations.number()
+        if number == len(self.templates):
+            self.templates.append(None)
+        return number
 
-    cdef list call_gradient(self, Node node, list grads, key):
+    cdef list call_gradient(self, Node node, list grads, Py_ssize_t number):
         """Let the operator's gradient function build, and keep what it built as a template."""
         cdef Py_ssize_t first = len(self.graph.nodes)
         cdef Py_ssize_t i
@@ -319,7 +343,7 @@ cdef class Backward:
             tuple([builder.value(entry) for entry in node.inputs]),
             tuple([builder.value((node, i)) for i in range(len(node.specs))]),
             node.attrs,
-            tuple([self.needs[(<Node>(<tuple>entry)[0]).id] for entry in node.inputs]),
+            tuple([bool(self.needs[(<Node>(<tuple>entry)[0]).id]) for entry in node.inputs]),
         )
         try:
             gradients = node.op.gradient(context, *[None if entry is None else builder.value(entry) for entry in grads])
@@ -329,10 +353,8 @@ cdef class Backward:
             raise MXNetError(f"Error in operator {node.name}: {len(gradients)} gradients for {len(node.inputs)} inputs")
         results = [None if gradient is None else gradient.entry for gradient in gradients]
         nodes = self.graph.nodes[first:]
-        if key is not None:
-            template = make_template(node, grads, nodes, results)
-            if template is not None:
-                self.templates[key] = template
+        if number >= 0:
+            self.templates[number] = make_template(node, grads, nodes, results)
         self.finish(node, nodes)
         return results
 
@@ -350,22 +372,26 @@ cdef class Backward:
 
     cdef str unique(self, str name):
         cdef str base = name
-        cdef Py_ssize_t number = 0
-        while name in self.names:
+        cdef Py_ssize_t number = 0, before = len(self.names)
+        self.names.add(name)
+        while len(self.names) == before:
             number += 1
             name = f"{base}{number}"
-        self.names.add(name)
+            self.names.add(name)
         return name
 
     cdef list instantiate(self, Template template, Node node, list grads):
         """Append a template's nodes for another call."""
-        cdef list made = []
-        cdef list inputs
-        cdef Py_ssize_t count = len(template.nodes)
-        for op, attrs, specs, references in template.nodes:
-            inputs = [resolve(<tuple>reference, node, grads, made) for reference in <tuple>references]
-            made.append(self.append(op, attrs, specs, inputs, node, suffix_of(op, count)))
-        return [None if reference is None else resolve(<tuple>reference, node, grads, made) for reference in template.results]
+        cdef list made = [], inputs
+        cdef Py_ssize_t i, k, at = 0
+        for i in range(len(template.nodes)):
+            op, attrs, specs, suffix = <tuple>template.nodes[i]
+            inputs = []
+            for k in range(template.n_inputs[i]):
+                inputs.append(resolve(template.references[at + k], node, grads, made))
+            at += template.n_inputs[i]
+            made.append(self.append(op, attrs, specs, inputs, node, suffix))
+        return [resolve(template.results[k], node, grads, made) for k in range(<Py_ssize_t>template.results.size())]
 
     cdef tuple gradient_of(self, Node variable):
         cdef list slots = <list>self.pending[variable.id]
@@ -390,16 +416,14 @@ cdef str suffix_of(object op, Py_ssize_t count):
     return "_backward" if count == 1 or op.name.startswith("_backward") else "_backward_" + op.name
 
 
-cdef tuple resolve(tuple reference, Node node, list grads, list made):
-    cdef int kind = reference[0]
-    cdef Py_ssize_t place = reference[1]
-    if kind == kInput:
-        return <tuple>node.inputs[place]
-    if kind == kOutput:
-        return (node, place)
-    if kind == kGradient:
-        return <tuple>grads[place]
-    return (made[place], reference[2])
+cdef tuple resolve(Reference reference, Node node, list grads, list made):
+    if reference.kind == kInput:
+        return <tuple>node.inputs[reference.place]
+    if reference.kind == kOutput:
+        return (node, reference.place)
+    if reference.kind == kGradient:
+        return <tuple>grads[reference.place]
+    return (made[reference.place], reference.index) if reference.kind == kMade else None
 
 
 cdef Template make_template(Node node, list grads, list nodes, list results):
@@ -407,33 +431,34 @@ cdef Template make_template(Node node, list grads, list nodes, list results):
     cdef dict places = {}
     cdef Py_ssize_t i, k, count = 0
     cdef Node made
-    cdef Template template
+    cdef Template template = Template.__new__(Template)
     for i in range(len(node.inputs)):
-        places[node.inputs[i]] = (kInput, i)
+        places[node.inputs[i]] = (kInput, i, 0)
         count += 1
     for i in range(len(node.specs)):
-        places[node, i] = (kOutput, i)
+        places[node, i] = (kOutput, i, 0)
         count += 1
     for i in range(len(grads)):
         if grads[i] is not None and grads[i] != (node, i):
-            places[grads[i]] = (kGradient, i)
+            places[grads[i]] = (kGradient, i, 0)
             count += 1
     if len(places) != count:
         return None
-    template = Template.__new__(Template)
     template.nodes = []
     for k in range(len(nodes)):
         made = <Node>nodes[k]
-        references = []
         for entry in made.inputs:
-            reference = places.get(entry)
-            if reference is None:
+            if entry not in places:
                 return None
-            references.append(reference)
-        template.nodes.append((made.op, made.attrs, made.specs, tuple(references)))
+            kind, place, index = <tuple>places[entry]
+            template.references.push_back(Reference(kind, place, index))
+        template.n_inputs.push_back(len(made.inputs))
+        template.nodes.append((made.op, made.attrs, made.specs, suffix_of(made.op, len(nodes))))
         for i in range(len(made.specs)):
             places[made, i] = (kMade, k, i)
-    template.results = [None if entry is None else places.get(entry) for entry in results]
-    if any([a is None and b is not None for a, b in zip(template.results, results)]):
-        return None
+    for entry in results:
+        if entry is not None and entry not in places:
+            return None
+        kind, place, index = (-1, 0, 0) if entry is None else <tuple>places[entry]
+        template.results.push_back(Reference(kind, place, index))
     return template

@@ -7,6 +7,8 @@ worked on, because graphs repeat themselves.
 """
 
 cimport cython
+from libc.stdint cimport uint64_t
+from libcpp.vector cimport vector
 
 from ast import literal_eval
 from collections import deque
@@ -14,6 +16,7 @@ from functools import lru_cache
 
 from ...ops.array cimport Spec, get_spec
 from .ir cimport Graph, Node
+from .numbering cimport Calls, Numbering, address
 
 from ...ops.array import as_dtype
 from ...ops.errors import ShapeError
@@ -25,28 +28,32 @@ DTYPE_CODES = {0: "float32", 1: "float64", 2: "float16", 3: "uint8", 4: "int32",
 
 
 cdef class Solver:
-    """Values (shapes or dtypes) of all entries; ``offsets[i]`` is the first entry of node ``i``, ``calls[i]`` a number
-    that nodes with the same operator and parameters share."""
+    """Values (shapes or dtypes) of all entries, one object for all that are equal."""
 
     cdef Graph graph
-    cdef list offsets
-    cdef list calls
+    cdef Entries entries
     cdef list values
-    cdef list users
-    cdef dict cache
+    cdef dict canonical            # the object for each value
+    cdef Numbering known_calls     # calls with what was known of their entries
+    cdef list found                # what the rule said to each, (inputs, outputs), None for what is no news
     cdef bint of_shapes
     cdef object queue
     cdef bytearray queued
 
     def __init__(self, Graph graph, Entries entries, bint of_shapes):
         self.graph = graph
-        self.offsets = entries.offsets
-        self.calls = entries.calls
+        self.entries = entries
         self.values = [None] * entries.count
-        self.cache = {}
+        self.canonical = {}
+        self.found = []
         self.of_shapes = of_shapes
         self.queue = deque()
         self.queued = bytearray(len(graph.nodes))
+
+    cdef int set_variable(self, Node node, value) except -1:
+        """Take what is given for a variable."""
+        self.values[self.entries.offsets[node.id]] = self.canonical.setdefault(value, value)
+        return 0
 
     cdef int run(self) except -1:
         """Visit every node in order, then those that learned something afterwards."""
@@ -69,31 +76,30 @@ cdef class Solver:
         """Apply the rule of node `i`; nodes from `front` on are going to be visited anyway."""
         cdef Node node = <Node>self.graph.nodes[i]
         cdef Node source
-        cdef Py_ssize_t k, n_in = len(node.inputs), base = self.offsets[i], end = self.offsets[i + 1]
-        cdef list values = self.values
-        cdef list key = [self.calls[i]]
+        cdef Py_ssize_t k, index, place, n_in = len(node.inputs)
+        cdef Py_ssize_t base = self.entries.offsets[i], end = self.entries.offsets[i + 1]
+        cdef list values = self.values, new_ins, new_outs
+        self.known_calls.add(<uint64_t>self.entries.calls[i])
         for item in node.inputs:
-            source = <Node>(<tuple>item)[0]
-            key.append(values[<Py_ssize_t>self.offsets[source.id] + <Py_ssize_t>(<tuple>item)[1]])
+            self.known_calls.add(address(values[self.entries.place(<tuple>item)]))
         for k in range(base, end):
-            key.append(values[k])
-        known_call = tuple(key)
-        found = self.cache.get(known_call)
-        if found is None:
-            found = self.cache[known_call] = self.ask(node, key[1:n_in + 1], key[n_in + 1:])
-        new_ins = <list>(<tuple>found)[0]
-        new_outs = <list>(<tuple>found)[1]
+            self.known_calls.add(address(values[k]))
+        k = self.known_calls.number()
+        if k == len(self.found):
+            self.found.append(self.ask(node, [values[self.entries.place(<tuple>item)] for item in node.inputs], values[base:end]))
+        new_ins, new_outs = <tuple>self.found[k]
         if new_outs is not None:
             for k in range(len(new_outs)):
-                if differ(new_outs[k], values[base + k]):
+                if new_outs[k] is not values[base + k]:
                     values[base + k] = new_outs[k]
                     self.tell_users(i, k, i, front)
         if new_ins is not None:
             for k in range(n_in):
-                if differ(new_ins[k], key[1 + k]):
+                place = self.entries.place(<tuple>node.inputs[k])
+                if new_ins[k] is not values[place]:
                     source = <Node>(<tuple>node.inputs[k])[0]
                     index = (<tuple>node.inputs[k])[1]
-                    values[<Py_ssize_t>self.offsets[source.id] + <Py_ssize_t>index] = new_ins[k]
+                    values[place] = new_ins[k]
                     if source.op is not None:
                         self.enqueue(source.id)
                     self.tell_users(source.id, index, i, front)
@@ -106,8 +112,7 @@ cdef class Solver:
             key = (node.op, node.attrs._values(), tuple(ins), tuple(outs))
             found = answers.get(key)
             if found is not None:
-                # Solvers change their lists.
-                return found[0] if found[0] is None else list(found[0]), found[1] if found[1] is None else list(found[1])
+                return self.listed(found[0]), self.listed(found[1])
         try:
             if self.of_shapes:
                 new_ins, new_outs = node.op.refine_shapes(node.attrs, ins, outs)
@@ -115,24 +120,26 @@ cdef class Solver:
                 new_ins, new_outs = node.op.refine_types(node.attrs, ins, outs)
         except ShapeError as error:
             raise ShapeError(f"Error in operator {node.name}: {error}") from None
-        new_ins = list(new_ins) if any_differ(new_ins, ins) else None
-        new_outs = list(new_outs) if any_differ(new_outs, outs) else None
+        new_ins = tuple(new_ins) if any_differ(new_ins, ins) else None
+        new_outs = tuple(new_outs) if any_differ(new_outs, outs) else None
         if lasting:
             if len(answers) >= MAX_ANSWERS:
                 answers.clear()
-            answers[key] = (None if new_ins is None else tuple(new_ins), None if new_outs is None else tuple(new_outs))
-        return new_ins, new_outs
+            answers[key] = (new_ins, new_outs)
+        return self.listed(new_ins), self.listed(new_outs)
+
+    cdef list listed(self, items):
+        return None if items is None else [self.canonical.setdefault(item, item) for item in items]
 
     cdef int tell_users(self, Py_ssize_t i, Py_ssize_t index, Py_ssize_t teller, Py_ssize_t front) except -1:
-        cdef Node user
+        cdef Py_ssize_t k, user
         if front == teller and i == teller:
             return 0  # the first time through, whoever uses a node comes after it
-        if self.users is None:
-            self.users = self.graph.consumers()
-        for item in <list>self.users[i]:
-            user = <Node>(<tuple>item)[0]
-            if user.id != teller and user.id < front and (<tuple>user.inputs[<Py_ssize_t>(<tuple>item)[1]])[1] == index:
-                self.enqueue(user.id)
+        self.entries.find_users(self.graph)
+        for k in range(self.entries.first_user[i], self.entries.first_user[i + 1]):
+            user = self.entries.users[k]
+            if user != teller and user < front and self.entries.used[k] == index:
+                self.enqueue(user)
         return 0
 
     cdef int enqueue(self, Py_ssize_t i) except -1:
@@ -164,30 +171,62 @@ cdef bint any_differ(items, others) except -1:
 cdef class Entries:
     """Where the entries of a graph's nodes are in one list of all of them, and which nodes are alike."""
 
-    cdef list offsets
-    cdef list calls
+    cdef vector[Py_ssize_t] offsets     # the first entry of each node, and how many there are in the end
+    cdef vector[Py_ssize_t] calls       # of each node that is no variable: see Calls
     cdef Py_ssize_t count
-    cdef bint has_dtypes       # some operator decides on a dtype whatever its inputs
+    cdef bint has_dtypes                # some operator decides on a dtype whatever its inputs
+    cdef vector[Py_ssize_t] first_user  # of each node, among all users; empty until somebody asks
+    cdef vector[Py_ssize_t] users       # ids of nodes
+    cdef vector[Py_ssize_t] used        # which of the outputs
 
     def __init__(self, Graph graph):
-        cdef dict numbers = {}, seen = {}
+        cdef Calls numbers = Calls()
+        cdef vector[Py_ssize_t] outputs     # of each call
         cdef Node node
-        self.offsets = [0]
-        self.calls = []
+        cdef Py_ssize_t call
+        self.offsets.reserve(len(graph.nodes) + 1)
+        self.offsets.push_back(0)
+        self.calls.reserve(len(graph.nodes))
         for node in graph.nodes:
             if node.op is None:
                 self.count += 1
-                self.calls.append(None)
+                self.calls.push_back(-1)
             else:
-                call = (node.op, id(node.attrs))
-                number = seen.get(call)
-                if number is None:
-                    number = seen[call] = numbers.setdefault((node.op, node.attrs._values()), len(numbers))
+                call = numbers.of(node)
+                if call == <Py_ssize_t>outputs.size():
+                    outputs.push_back(node.op.count_outputs(node.attrs))
                     self.has_dtypes |= not node.inputs or "dtype" in node.op.param_by_name
-                self.calls.append(number)
-                outputs = node.op.num_outputs
-                self.count += <Py_ssize_t>outputs if type(outputs) is int else <Py_ssize_t>node.op.count_outputs(node.attrs)
-            self.offsets.append(self.count)
+                self.calls.push_back(call)
+                self.count += outputs[call]
+            self.offsets.push_back(self.count)
+
+    cdef Py_ssize_t place(self, tuple entry) noexcept:
+        return self.offsets[(<Node>entry[0]).id] + <Py_ssize_t>entry[1]
+
+    cdef int find_users(self, Graph graph) except -1:
+        """Note who reads what, unless that was done before."""
+        cdef vector[Py_ssize_t] at
+        cdef Node node
+        cdef Py_ssize_t i, k
+        if not self.first_user.empty():
+            return 0
+        self.first_user.assign(len(graph.nodes) + 1, 0)
+        for node in graph.nodes:
+            for entry in node.inputs:
+                self.first_user[(<Node>(<tuple>entry)[0]).id + 1] += 1
+        for i in range(len(graph.nodes)):
+            self.first_user[i + 1] += self.first_user[i]
+        at = self.first_user
+        self.users.resize(self.first_user.back())
+        self.used.resize(self.first_user.back())
+        for node in graph.nodes:
+            for entry in node.inputs:
+                i = (<Node>(<tuple>entry)[0]).id
+                k = at[i]
+                at[i] += 1
+                self.users[k] = node.id
+                self.used[k] = (<tuple>entry)[1]
+        return 0
 
 
 # ---- what is given ---------------------------------------------------------------------------------------------------
@@ -198,7 +237,10 @@ def check_names(Graph graph, shapes, dtypes):
     cdef Node node
     if not shapes and not dtypes:
         return
-    names = {node.name for node in graph.nodes if node.op is None}
+    cdef set names = set()
+    for node in graph.nodes:
+        if node.op is None:
+            names.add(node.name)
     for given in (shapes, dtypes):
         for name in given or ():
             if name not in names:
@@ -261,7 +303,7 @@ cdef Solver solve_shapes(Graph graph, dict shapes, Entries entries):
             shape = node.specs[0].shape
         if shape is None and node.annotations is not None:
             shape = as_partial_shape(node.annotations.get("__shape__"), node.name)
-        solver.values[<Py_ssize_t>solver.offsets[node.id]] = shape
+        solver.set_variable(node, shape)
     solver.run()
     return solver
 
@@ -285,16 +327,16 @@ cdef Solver solve_dtypes(Graph graph, dict dtypes, Entries entries, bint default
             dtype = as_partial_dtype(node.annotations.get("__dtype__"), node.name)
         if dtype is not None:
             free = False
-            solver.values[<Py_ssize_t>solver.offsets[node.id]] = as_dtype(dtype)
+            solver.set_variable(node, as_dtype(dtype))
     if free and graph.nodes and (<Node>graph.nodes[0]).op is None:
         # Nothing decides on any dtype: the first default is as good before the first look at the nodes as after it.
-        solver.values[0] = single
+        solver.set_variable(<Node>graph.nodes[0], single)
     solver.run()
     if defaults:
         for node in graph.nodes:
-            place = solver.offsets[node.id]
+            place = solver.entries.offsets[node.id]
             if node.op is None and solver.values[place] is None:
-                solver.values[place] = single
+                solver.set_variable(node, single)
                 solver.tell_users(node.id, 0, -1, len(graph.nodes))
                 solver.finish()
     return solver
@@ -338,8 +380,8 @@ cdef dict by_entry(Graph graph, Solver solver):
     cdef Node node
     cdef Py_ssize_t k, first, end
     for node in graph.nodes:
-        first = solver.offsets[node.id]
-        end = solver.offsets[node.id + 1]
+        first = solver.entries.offsets[node.id]
+        end = solver.entries.offsets[node.id + 1]
         for k in range(first, end):
             result[node, k - first] = solver.values[k]
     return result
@@ -382,7 +424,10 @@ cdef Graph fill(Graph graph, dict shapes, dict dtypes, bint partial, bint exact)
     cdef Node node
     cdef Entries entries
     cdef Solver of_shapes, of_dtypes
-    cdef Py_ssize_t k, first, end
+    cdef Py_ssize_t k, first, end, number
+    cdef Numbering outputs      # what is known of a node's outputs
+    cdef list made = []
+    cdef tuple specs
     result = graph.writable()
     entries = Entries(result)
     of_shapes = solve_shapes(result, shapes, entries)
@@ -390,14 +435,15 @@ cdef Graph fill(Graph graph, dict shapes, dict dtypes, bint partial, bint exact)
     if not partial:
         require_all(result, of_shapes, of_dtypes)
     for node in result.nodes:
-        first = of_shapes.offsets[node.id]
-        end = of_shapes.offsets[node.id + 1]
-        specs = []
+        first = entries.offsets[node.id]
+        end = entries.offsets[node.id + 1]
         for k in range(first, end):
-            shape = of_shapes.values[k]
-            dtype = of_dtypes.values[k]
-            specs.append(get_spec(<tuple>shape, dtype) if shape is not None and 0 not in <tuple>shape and dtype is not None else None)
-        node.specs = tuple(specs)
+            outputs.add(address(of_shapes.values[k]))
+            outputs.add(address(of_dtypes.values[k]))
+        number = outputs.number()
+        if number == len(made):
+            made.append(tuple([filled(of_shapes.values[k], of_dtypes.values[k]) for k in range(first, end)]))
+        node.specs = specs = <tuple>made[number]
         if node.op is not None and not node.inputs and specs and specs[0] is not None:
             try:
                 node.attrs = settled(node.op, node.attrs, (<Spec>specs[0]).shape)
@@ -405,8 +451,13 @@ cdef Graph fill(Graph graph, dict shapes, dict dtypes, bint partial, bint exact)
                 raise ShapeError(f"Error in operator {node.name}: {error}") from None
     if exact:
         complete(result, shapes, of_dtypes)
-    result.note("infer", f"shapes and dtypes of {entries.count} entries, {len(of_shapes.cache)} different calls")
+    result.note("infer", f"shapes and dtypes of {entries.count} entries, {len(of_shapes.found)} different calls")
     return result
+
+
+cdef Spec filled(shape, dtype):
+    """The spec of an entry; None where its shape or dtype is not known."""
+    return get_spec(<tuple>shape, dtype) if shape is not None and 0 not in <tuple>shape and dtype is not None else None
 
 
 cdef int complete(Graph result, dict shapes, Solver of_dtypes) except -1:
@@ -416,7 +467,7 @@ cdef int complete(Graph result, dict shapes, Solver of_dtypes) except -1:
     for node in result.nodes:
         if None not in <tuple>node.specs:
             continue
-        dtypes = of_dtypes.values[<Py_ssize_t>of_dtypes.offsets[node.id]:<Py_ssize_t>of_dtypes.offsets[node.id + 1]]
+        dtypes = of_dtypes.values[of_dtypes.entries.offsets[node.id]:of_dtypes.entries.offsets[node.id + 1]]
         if None in dtypes:
             continue
         if node.op is None:
@@ -436,6 +487,18 @@ cdef int complete(Graph result, dict shapes, Solver of_dtypes) except -1:
                 raise ShapeError(f"Error in operator {node.name}: {error}") from None
             node.specs = tuple([get_spec(tuple(shape), dtype) for shape, dtype in zip(made, dtypes)])
     return 0
+
+
+def has_unknown(Graph graph not None):
+    """Return whether the shape or dtype of some entry is not known."""
+    cdef Node node
+    for node in graph.nodes:
+        if node.specs is None:
+            return True
+        for spec in <tuple>node.specs:
+            if spec is None:
+                return True
+    return False
 
 
 def why_unplanned(Graph graph not None):
@@ -463,7 +526,7 @@ cdef int require_all(Graph graph, Solver of_shapes, Solver of_dtypes) except -1:
         return 0
     open_variables = []
     for node in graph.nodes:
-        shape = of_shapes.values[<Py_ssize_t>of_shapes.offsets[node.id]]
+        shape = of_shapes.values[of_shapes.entries.offsets[node.id]]
         if node.op is None and not known(shape):
             open_variables.append(f"{node.name}: {shape or ()}")
     if open_variables:
@@ -472,7 +535,7 @@ cdef int require_all(Graph graph, Solver of_shapes, Solver of_dtypes) except -1:
             + ", ".join(open_variables) + "; give them, or more of the others"
         )
     for node in graph.nodes:
-        for k in range(<Py_ssize_t>of_shapes.offsets[node.id], <Py_ssize_t>of_shapes.offsets[node.id + 1]):
+        for k in range(of_shapes.entries.offsets[node.id], of_shapes.entries.offsets[node.id + 1]):
             if not known(of_shapes.values[k]):
                 raise ShapeError(f"Error in operator {node.name}: its shape {of_shapes.values[k] or ()} is not determined")
             if of_dtypes.values[k] is None:

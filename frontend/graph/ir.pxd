@@ -1,3 +1,12 @@
+from libc.stdint cimport int64_t
+
+
+cdef extern from "frontend/graph/numbering.hpp" namespace "weft" nogil:
+    cdef cppclass AddressMap:
+        void put(const void* address, int64_t number)
+        int64_t get(const void* address, int64_t absent)
+
+
 cdef class Node:
     cdef public object op
     cdef public object attrs
@@ -13,7 +22,7 @@ cdef class Node:
     cdef public bint cached
     cdef object __weakref__
 
-    cdef Node clone(self)
+    cdef Node clone(self, list inputs)
 
 
 cdef class Graph:
@@ -28,7 +37,8 @@ cdef class Graph:
     cdef public list notes
 
     cdef bint is_numbered(self) except -1
-    cdef int replace_nodes(self, dict places) except -1
+    cdef int replace_nodes(self, AddressMap* places) except -1
 
 
-cdef list topological(list roots, dict places=*)
+cdef set writing_operators(list nodes)
+cdef set mutated_entries(list nodes)

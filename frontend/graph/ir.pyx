@@ -4,6 +4,7 @@ A :class:`Node` is a variable or one operator call; an *entry* ``(node, index)``
 at nodes. A :class:`Graph` owns nodes of its own, in the order in which they may run; passes turn graphs into graphs.
 """
 
+from libc.stdint cimport int64_t
 from libcpp.vector cimport vector
 
 from ...ops.errors import MXNetError
@@ -92,14 +93,14 @@ cdef class Node:
 
     def copy(self):
         """Return a node with the same contents and inputs, outside any graph."""
-        return self.clone()
+        return self.clone(list(self.inputs))
 
-    cdef Node clone(self):
+    cdef Node clone(self, list inputs):
         cdef Node made = Node.__new__(Node)
         made.op = self.op
         made.attrs = self.attrs
         made.name = self.name
-        made.inputs = list(self.inputs)
+        made.inputs = inputs
         made.controls = None if self.controls is None else list(self.controls)
         made.annotations = self.annotations
         made.subgraphs = self.subgraphs
@@ -111,16 +112,13 @@ cdef class Node:
         return made
 
 
-cdef Py_ssize_t place_of(Node node, dict places) except -1:
-    return node.id if places is None else <Py_ssize_t>places[node]
+# What AddressMap.get gives for nodes of which a walk knows nothing, and the place of those that are on its stack.
+cdef enum:
+    kUnseen = -2
+    kOnStack = -1
 
 
-cdef tuple moved_entry(tuple entry, list nodes, list firsts, dict places):
-    cdef Py_ssize_t place = place_of(<Node>entry[0], places), index = entry[1]
-    return <tuple>firsts[place] if index == 0 else (nodes[place], entry[1])
-
-
-cdef list topological(list roots, dict places=None):
+cdef list topological(list roots, AddressMap* places):
     """Every node under `roots`, inputs first: depth first, in the order of inputs, without recursion.
 
     `places` comes back with the place of each.
@@ -129,20 +127,18 @@ cdef list topological(list roots, dict places=None):
     cdef vector[Py_ssize_t] children     # of the nodes on the stack: how many have been looked at
     cdef Node node, child
     cdef Py_ssize_t at, n
-    if places is None:
-        places = {}
-    # Children are the inputs, then the control dependencies. The place of a node on the stack is -1.
+    cdef int64_t place
+    # Children are the inputs, then the control dependencies.
     for root in roots:
-        if root in places:
+        if places.get(<void*>root, kUnseen) != kUnseen:
             continue
         stack.append(root)
         children.push_back(0)
-        places[root] = -1
+        places.put(<void*>root, kOnStack)
         while stack:
             node = <Node>stack[len(stack) - 1]
             at = children.back()
             n = len(node.inputs)
-            child = None
             while True:
                 if at < n:
                     child = <Node>(<tuple>node.inputs[at])[0]
@@ -152,20 +148,20 @@ cdef list topological(list roots, dict places=None):
                     child = None
                     break
                 at += 1
-                found = places.get(child)
-                if found is None:
+                place = places.get(<void*>child, kUnseen)
+                if place == kUnseen:
                     break
-                if found == -1:
+                if place == kOnStack:
                     raise MXNetError(f"the graph has a cycle through node {child.name!r}")
             children[children.size() - 1] = at
             if child is not None:
                 stack.append(child)
                 children.push_back(0)
-                places[child] = -1
+                places.put(<void*>child, kOnStack)
             else:
                 stack.pop()
                 children.pop_back()
-                places[node] = len(order)
+                places.put(<void*>node, len(order))
                 order.append(node)
     return order
 
@@ -179,7 +175,21 @@ def topological_order(entries):
     >>> topological_order([(x, 0)])
     [<variable x>]
     """
-    return topological([node for node, _ in entries])
+    cdef AddressMap places
+    return topological([node for node, _ in entries], &places)
+
+
+cdef Py_ssize_t place_of(Node node, list nodes, AddressMap* places) except -1:
+    """The place of a node; `nodes` are the copies so far, which it must be among."""
+    cdef Py_ssize_t place = node.id if places == NULL else places.get(<void*>node, -1)
+    if place < 0 or place >= len(nodes):
+        raise MXNetError(f"node {node.name!r} is used by one that comes before it in the graph")
+    return place
+
+
+cdef inline tuple moved_entry(tuple entry, list nodes, list firsts, AddressMap* places):
+    cdef Py_ssize_t place = place_of(<Node>entry[0], nodes, places), index = entry[1]
+    return <tuple>firsts[place] if index == 0 else (nodes[place], entry[1])
 
 
 cdef class Graph:
@@ -228,16 +238,18 @@ cdef class Graph:
     def from_entries(entries):
         """Return a graph with copies of all nodes that ``entries``, its heads, need."""
         cdef Graph graph = Graph()
-        cdef dict places = {}
-        graph.nodes = topological([node for node, _ in entries], places)
+        cdef AddressMap places
+        graph.nodes = topological([node for node, _ in entries], &places)
         graph.outputs = list(entries)
         graph.n_heads = len(graph.outputs)
-        graph.replace_nodes(None if graph.is_numbered() else places)
+        graph.replace_nodes(&places)
         return graph
 
     def copy(self):
         """Return the same graph with nodes of its own."""
         cdef Graph graph = Graph()
+        cdef AddressMap places
+        cdef Py_ssize_t i
         graph.nodes = self.nodes
         graph.outputs = self.outputs
         graph.n_heads = self.n_heads
@@ -246,37 +258,41 @@ cdef class Graph:
         graph.constants = dict(self.constants)
         graph.train = self.train
         graph.notes = list(self.notes)
-        graph.replace_nodes(None if self.is_numbered() else {node: place for place, node in enumerate(self.nodes)})
+        if self.is_numbered():
+            graph.replace_nodes(NULL)
+        else:
+            for i in range(len(self.nodes)):
+                places.put(<void*>self.nodes[i], i)
+            graph.replace_nodes(&places)
         return graph
 
     def writable(self):
         """Return what a pass may change: a copy, or the graph itself where it is disposable."""
         return self if self.disposable else self.copy()
 
-    cdef int replace_nodes(self, dict places) except -1:
-        """Put copies in the place of all nodes; `places` tells where each is, None that their numbers do."""
+    cdef int replace_nodes(self, AddressMap* places) except -1:
+        """Put copies in the place of all nodes; `places` tells where each is, NULL that their numbers do."""
         cdef list nodes = [], firsts = []  # the copies, and the entries of their first outputs
+        cdef list inputs
         cdef Node node, made
-        cdef Py_ssize_t i
-        for i, node in enumerate(self.nodes):
-            made = node.clone()
-            made.id = i
+        cdef Py_ssize_t number
+        for number, node in enumerate(self.nodes):
+            inputs = node.inputs
+            made = node.clone([moved_entry(<tuple>entry, nodes, firsts, places) for entry in inputs])
+            made.id = number
+            if made.controls is not None:
+                made.controls = [nodes[place_of(<Node>source, nodes, places)] for source in made.controls]
             nodes.append(made)
             firsts.append((made, 0))
-        for made in nodes:
-            for i in range(len(made.inputs)):
-                made.inputs[i] = moved_entry(<tuple>made.inputs[i], nodes, firsts, places)
-            if made.controls is not None:
-                made.controls = [nodes[place_of(<Node>source, places)] for source in made.controls]
         self.outputs = [moved_entry(<tuple>entry, nodes, firsts, places) for entry in self.outputs]
         if self.head_grads:
             present = set(self.nodes)
-            self.head_grads = [nodes[place_of(<Node>source, places)] for source in self.head_grads if source in present]
+            self.head_grads = [nodes[place_of(<Node>source, nodes, places)] for source in self.head_grads if source in present]
         self.nodes = nodes
         return 0
 
     cdef bint is_numbered(self) except -1:
-        """Whether every node's ``id`` is its place; not so for the nodes of symbols, which many graphs share."""
+        """Whether every node's ``id`` is its place."""
         cdef Py_ssize_t i
         for i in range(len(self.nodes)):
             if (<Node>self.nodes[i]).id != i:
@@ -285,7 +301,7 @@ cdef class Graph:
 
     def reorder(self):
         """Find ``nodes`` anew from the outputs; nodes that nothing needs are gone after it. Returns the graph."""
-        self.nodes = topological([node for node, _ in self.outputs])
+        self.nodes = topological_order(self.outputs)
         self.number()
         present = set(self.nodes)
         self.head_grads = [node for node in self.head_grads if node in present]
@@ -305,15 +321,12 @@ cdef class Graph:
 
     def operators(self):
         """Return the set of operators that the graph calls."""
-        cdef Node node
-        found = {node.op for node in self.nodes}
-        found.discard(None)
-        return found
+        return operators_of(self.nodes)
 
     def annotated(self, str key):
         """Return the nodes that have an annotation of that name."""
-        cdef Node node
-        return [node for node in self.nodes if node.annotations is not None and key in node.annotations]
+        # Casts: the variables of comprehensions have no types.
+        return [node for node in self.nodes if (<Node>node).annotations is not None and key in (<Node>node).annotations]
 
     def consumers(self):
         """Return for each node, by its id, the list of ``(user, position among its inputs)``."""
@@ -329,8 +342,12 @@ cdef class Graph:
     def variables(self):
         """Return all variables in order, constants and gradients of heads not among them."""
         cdef Node node
-        inner = set(self.head_grads)
-        return [node for node in self.nodes if node.op is None and node.name not in self.constants and node not in inner]
+        cdef list found = []
+        cdef set inner = set(self.head_grads)
+        for node in self.nodes:
+            if node.op is None and not (self.constants and node.name in self.constants) and not (inner and node in inner):
+                found.append(node)
+        return found
 
     def auxiliaries(self):
         """Return the variables that are auxiliary states of some operator."""
@@ -355,9 +372,9 @@ def auxiliary_nodes(nodes):
     """Return the set of variables that operators among ``nodes`` use as auxiliary states."""
     cdef Node node, source
     cdef Py_ssize_t i
-    cdef set found = set()
-    for node in nodes:
-        if node.op is None or not node.op.aux:
+    cdef set found = set(), having = {op for op in operators_of(nodes) if op.aux}
+    for node in nodes if having else ():
+        if node.op not in having:
             continue
         names = node.op.input_names(node.attrs)
         states = node.op.state_names(node.attrs)
@@ -365,4 +382,31 @@ def auxiliary_nodes(nodes):
             source = <Node>(<tuple>node.inputs[i])[0]
             if names[i] in states and source.op is None:
                 found.add(source)
+    return found
+
+
+cdef set operators_of(list nodes):
+    cdef Node node
+    cdef set found = set()
+    cdef object last = None
+    for node in nodes:
+        if node.op is not last and node.op is not None:
+            last = node.op
+            found.add(last)
+    return found
+
+
+cdef set writing_operators(list nodes):
+    """The operators among those of the nodes that write some of their inputs."""
+    return {op for op in operators_of(nodes) if op.mutates}
+
+
+cdef set mutated_entries(list nodes):
+    """Entries that some node writes in place."""
+    cdef set found = set(), writers = writing_operators(nodes)
+    cdef Node node
+    for node in nodes if writers else ():
+        if node.op in writers:
+            for i in node.op.mutated_inputs(node.attrs):
+                found.add(node.inputs[i])
     return found

@@ -9,6 +9,7 @@ from libcpp.vector cimport vector
 
 from ...ops.array cimport Spec
 from .ir cimport Graph, Node
+from .numbering cimport Calls
 
 from ...ops.errors import MXNetError
 
@@ -107,6 +108,13 @@ cdef enum:
     kLent = 8        # external, and its array may be written before its node runs
 
 
+# An input, and the output that may take its bytes.
+cdef struct Pair:
+    Py_ssize_t source
+    Py_ssize_t result
+    bint written         # the kernel writes the input as it is
+
+
 cdef class Sharing:
     """Which entries of a graph share their bytes, and how long those live."""
 
@@ -121,7 +129,12 @@ cdef class Sharing:
     cdef vector[int64_t] claimed                 # by which node's output, in place
     cdef vector[int64_t] taken                   # the entry whose bytes an entry takes, as it was decided; -1: its own
     cdef vector[char] skipped                    # nodes
-    cdef dict pairs                              # of calls, where they depend on the parameters
+    cdef Calls calls
+    cdef vector[Py_ssize_t] call                 # of nodes: the number of what they call; -1: variables
+    cdef vector[char] views_of                   # of calls, all from here on: the result may be the first input's bytes
+    cdef vector[vector[Py_ssize_t]] mutated      # which inputs are written
+    cdef vector[vector[Py_ssize_t]] unread       # of which only the shape matters
+    cdef vector[vector[Pair]] pairs              # what may be computed in place of what
     cdef int64_t views                           # bytes of entries that are nothing but views
 
     cdef int64_t number(self, tuple entry):
@@ -132,13 +145,35 @@ cdef class Sharing:
             entry = self.root[entry]
         return entry
 
+    cdef Py_ssize_t call_of(self, Node node) except -1:
+        """Return the number of what a node calls; ask what the memory plan wants to know of it the first time."""
+        cdef Py_ssize_t number = self.calls.of(node)
+        cdef vector[Py_ssize_t] indices
+        cdef vector[Pair] pairs
+        if number < <Py_ssize_t>self.pairs.size():
+            return number
+        view = node.op.view(node.attrs) if callable(node.op.view) else node.op.view
+        self.views_of.push_back(<char>bool(view))
+        for i in node.op.mutated_inputs(node.attrs):
+            indices.push_back(i)
+        self.mutated.push_back(indices)
+        indices.clear()
+        for i in node.op.unread_inputs(node.attrs) if node.op.unread else ():
+            indices.push_back(i)
+        self.unread.push_back(indices)
+        for i, k in node.op.inplace_pairs(node.attrs):
+            pairs.push_back(Pair(i, k, is_in(i, self.mutated.back())))
+        self.pairs.push_back(pairs)
+        return number
+
     cdef int count(self, Graph graph, object external, object lent, object times) except -1:
         """Number the entries; mark those that are external, written twice, read."""
         cdef Node node
         cdef Py_ssize_t i
         cdef int64_t entry, end
+        cdef Py_ssize_t call
         self.nodes = graph.nodes
-        self.pairs = {}
+        self.calls = Calls()
         self.skipped.resize(len(self.nodes), 0)
         if times is not None and len(times) != len(self.nodes):
             raise ValueError(f"times must have one interval for each of the {len(self.nodes)} nodes, got {len(times)}")
@@ -170,15 +205,15 @@ cdef class Sharing:
                 raise ValueError(f"lent: output {item[1]} of node {item[0].name!r} is not external")
             self.flags[entry] |= kLent
         for node in self.nodes:
-            if node.op is None:
+            call = -1 if node.op is None else self.call_of(node)
+            self.call.push_back(call)
+            if call < 0:
                 continue
             end = self.ends[node.id]
-            if node.op.mutates:
-                for i in node.op.mutated_inputs(node.attrs):
-                    self.flags[self.number(node.inputs[i])] |= kMutated
-            unread = node.op.unread_inputs(node.attrs) if node.op.unread else ()
+            for i in self.mutated[call]:
+                self.flags[self.number(<tuple>node.inputs[i])] |= kMutated
             for i in range(len(node.inputs)):
-                if unread and i in unread:
+                if is_in(i, self.unread[call]):
                     continue
                 entry = self.number(<tuple>node.inputs[i])
                 self.flags[entry] |= kRead
@@ -193,10 +228,9 @@ cdef class Sharing:
         """Whether the first output may simply be the first input's bytes, and nothing else is computed."""
         cdef int64_t out = self.base[node.id], source
         cdef Py_ssize_t k
-        view = node.op.view
-        if callable(view):
-            view = view(node.attrs)
-        if not view or self.flags[out] & (kExternal | kMutated):
+        if not self.views_of[self.call[node.id]]:
+            return False
+        if self.flags[out] & (kExternal | kMutated):
             return False
         source = self.number(<tuple>node.inputs[0])
         if self.nbytes[source] != self.nbytes[out] or self.flags[source] & kMutated:
@@ -219,7 +253,14 @@ cdef class Sharing:
         self.skipped[node.id] = 1
         self.views += self.nbytes[out]
 
-    cdef bint may_overwrite(self, Node node, int64_t source, int64_t out, object pairs, int index) except -1:
+    cdef bint is_pair(self, Node node, Py_ssize_t source, Py_ssize_t result) noexcept:
+        cdef Pair pair
+        for pair in self.pairs[self.call[node.id]]:
+            if pair.source == source and pair.result == result:
+                return True
+        return False
+
+    cdef bint may_overwrite(self, Node node, int64_t source, int64_t out, Py_ssize_t index) except -1:
         """Whether `node` may compute output number `index` in the bytes of entry `source`."""
         cdef int64_t to = self.find(source)
         cdef Reads reads = self.reads[to]
@@ -232,22 +273,21 @@ cdef class Sharing:
             return False
         # Whatever else it reads of these bytes it must be allowed to overwrite as well.
         for i in range(len(node.inputs)):
-            if self.find(self.number(<tuple>node.inputs[i])) == to and (i, index) not in pairs:
+            if self.find(self.number(<tuple>node.inputs[i])) == to and not self.is_pair(node, i, index):
                 return False
         return True
 
-    cdef int share_in_place(self, Node node, object pairs) except -1:
+    cdef int share_in_place(self, Node node) except -1:
         cdef int64_t out, source, to
-        cdef int i, index
-        mutated = node.op.mutated_inputs(node.attrs) if node.op.mutates else ()
-        for i, index in pairs:
-            if i >= len(node.inputs) or index >= len(node.specs) or i in mutated:
+        cdef Pair pair
+        for pair in self.pairs[self.call[node.id]]:
+            if pair.written or pair.source >= len(node.inputs) or pair.result >= len(node.specs):
                 continue
-            out = self.base[node.id] + index
+            out = self.base[node.id] + pair.result
             if self.flags[out] & kExternal or self.root[out] != out:
                 continue
-            source = self.number(<tuple>node.inputs[i])
-            if self.may_overwrite(node, source, out, pairs, index):
+            source = self.number(<tuple>node.inputs[pair.source])
+            if self.may_overwrite(node, source, out, pair.result):
                 to = self.find(source)
                 self.root[out] = to
                 self.claimed[to] = node.id
@@ -257,57 +297,45 @@ cdef class Sharing:
                 self.taken[out] = source
         return 0
 
-    cdef int borrow(self, Node node, object pairs) except -1:
+    cdef int borrow(self, Node node) except -1:
         """Where an external result is computed in place, let the input be computed in its array as well."""
         cdef int64_t out, to
-        cdef int i, index
-        mutated = node.op.mutated_inputs(node.attrs) if node.op.mutates else ()
-        for i, index in pairs:
-            if i >= len(node.inputs) or index >= len(node.specs) or i in mutated:
+        cdef Pair pair
+        for pair in self.pairs[self.call[node.id]]:
+            if pair.written or pair.source >= len(node.inputs) or pair.result >= len(node.specs):
                 continue
-            out = self.base[node.id] + index
+            out = self.base[node.id] + pair.result
             # Whoever reads the result does so after the node: only the input's own life must end here.
             if not self.flags[out] & kLent or self.claimed[out] >= 0 or self.flags[out] & kMutated:
                 continue
-            to = self.find(self.number(<tuple>node.inputs[i]))
-            if self.may_overwrite(node, to, out, pairs, index):
+            to = self.find(self.number(<tuple>node.inputs[pair.source]))
+            if self.may_overwrite(node, to, out, pair.result):
                 self.root[to] = out
                 self.claimed[out] = self.claimed[to] = node.id
                 self.taken[to] = out
         return 0
 
-    cdef tuple pairs_of(self, Node node):
-        """Return which inputs the node may compute which outputs in place of."""
-        pairs = node.op.inplace
-        if not callable(pairs):
-            return <tuple>pairs
-        # Graphs repeat their calls; nodes keep their parameters, so that an address stays theirs.
-        key = (node.op, id(node.attrs))
-        found = self.pairs.get(key)
-        if found is None:
-            found = self.pairs[key] = tuple(pairs(node.attrs))
-        return <tuple>found
-
     cdef int share(self) except -1:
         cdef Node node
-        cdef tuple pairs
         # All views before anything is overwritten: nodes may run in another order than they are listed.
         for node in self.nodes:
-            if node.op is not None and node.op.view and not node.cached and self.is_view(node):
+            if node.op is not None and not node.cached and self.is_view(node):
                 self.join_view(node)
         for node in self.nodes:
-            if node.op is None or node.cached or self.skipped[node.id]:
-                continue
-            pairs = self.pairs_of(node)
-            if pairs:
-                self.share_in_place(node, pairs)
+            if node.op is not None and not node.cached and not self.skipped[node.id]:
+                self.share_in_place(node)
         for node in reversed(self.nodes):
-            if node.op is None or node.cached or self.skipped[node.id]:
-                continue
-            pairs = self.pairs_of(node)
-            if pairs:
-                self.borrow(node, pairs)
+            if node.op is not None and not node.cached and not self.skipped[node.id]:
+                self.borrow(node)
         return 0
+
+
+cdef bint is_in(Py_ssize_t item, vector[Py_ssize_t]& items) noexcept:
+    cdef Py_ssize_t other
+    for other in items:
+        if other == item:
+            return True
+    return False
 
 
 @cython.final

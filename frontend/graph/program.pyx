@@ -12,6 +12,7 @@ from ...ops.kernel cimport CKernel
 from ...ops.modes cimport Generator, generator_of, thread_modes
 from ...ops.plans cimport Plan, plan_of
 from .ir cimport Graph, Node
+from .numbering cimport Numbering, address
 from .planner cimport Assignment
 
 from ...ops.errors import MXNetError
@@ -170,19 +171,29 @@ def why_interpreted(Graph graph not None, context):
 def plans_of(Graph graph):
     """Return the plan of every node, None for variables, in the order of ``graph.nodes``."""
     cdef Node node, source
-    cdef list plans = [], in_specs
+    cdef list plans = [], in_specs, found = []
+    cdef Numbering calls     # operators, parameters, specs of inputs
+    cdef Py_ssize_t number
     for node in graph.nodes:
         if node.op is None:
             plans.append(None)
             continue
-        in_specs = []
+        calls.add(address(node.op))
+        calls.add(address(node.attrs))
         for item in node.inputs:
             source = <Node>(<tuple>item)[0]
-            in_specs.append((<tuple>source.specs)[<Py_ssize_t>(<tuple>item)[1]])
-        try:
-            plans.append(plan_of(node.op, node.attrs, in_specs))
-        except MXNetError as error:
-            raise type(error)(f"Error in operator {node.name}: {error}") from None
+            calls.add(address((<tuple>source.specs)[<Py_ssize_t>(<tuple>item)[1]]))
+        number = calls.number()
+        if number == len(found):
+            in_specs = []
+            for item in node.inputs:
+                source = <Node>(<tuple>item)[0]
+                in_specs.append((<tuple>source.specs)[<Py_ssize_t>(<tuple>item)[1]])
+            try:
+                found.append(plan_of(node.op, node.attrs, in_specs))
+            except MXNetError as error:
+                raise type(error)(f"Error in operator {node.name}: {error}") from None
+        plans.append(found[number])
     return plans
 
 
@@ -459,7 +470,7 @@ cdef int add_steps(CProgram* program, Graph graph, list plans, Places places) ex
     cdef int64_t at
     cdef int phase
     cdef bytes name, description
-    cdef dict op_names = {}
+    cdef dict op_facts = {}      # interned name, whether parameters are handed to each run
     cdef vector[int64_t] step_of
     cdef uint32_t n_steps = 0
     step_of.assign(len(graph.nodes), -1)
@@ -475,20 +486,20 @@ cdef int add_steps(CProgram* program, Graph graph, list plans, Places places) ex
         for i in range(plan.n_outputs):
             operands.push_back(places.operands[places.find(at + i)])
         scalars.clear()
-        if node.op.dynamic_params:
+        facts = op_facts.get(node.op)
+        if facts is None:
+            name = node.op.name.encode()
+            facts = op_facts[node.op] = (intern_name(name), bool(node.op.dynamic_params))
+        if (<tuple>facts)[1]:
             for value in node.attrs.scalars:
                 if value is None:
                     raise MXNetError(f"Error in operator {node.name}: a parameter of {node.op.name} has no value")
                 scalars.push_back(value)
         phase = kPrepare if node.cached else kForward + node.part
-        op_name = op_names.get(node.op)
-        if op_name is None:
-            name = node.op.name.encode()
-            op_name = op_names[node.op] = intern_name(name)
         name = node.name.encode("utf-8", "replace")
         description = plan.description.encode()
         program.add_step(plan.kernel.pointer, phase, operands.data(), plan.n_inputs, plan.n_outputs, scalars.data(),
-                         <uint32_t>scalars.size(), <uint32_t>op_name, name, description, plan.cost_ns, plan.random)
+                         <uint32_t>scalars.size(), <uint32_t>(<tuple>facts)[0], name, description, plan.cost_ns, plan.random)
         if plan.any_mutated:
             for i in range(plan.n_inputs):
                 if plan.mutated[i]:

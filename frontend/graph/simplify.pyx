@@ -6,10 +6,10 @@ order of the nodes that stay is kept: the gradient pass has put backward nodes w
 
 cimport cython
 from libc.stdint cimport uint64_t
-from libcpp.unordered_map cimport unordered_map
 from libcpp.vector cimport vector
 
-from .ir cimport Graph, Node
+from .ir cimport Graph, Node, mutated_entries, writing_operators
+from .numbering cimport Calls, Numbering, address
 
 from ...ops import registry
 from .collector import paused
@@ -118,13 +118,11 @@ def eliminate_dead(Graph graph):
 cdef class Facts:
     """What the walk asks of each operator, asked once."""
 
-    cdef bint mutates     # it writes some of its inputs
     cdef bint pure        # equal calls give equal results, whenever they run
     cdef bint joins       # it may take its data from before another operator
     cdef bint identity    # it may give back its first input
 
     def __init__(self, op):
-        self.mutates = op.mutates
         self.pure = not (op.random or op.uses_train or op.mutates or op.name == "Custom")
         self.joins = op.name in RESHAPES or op.name == "transpose" or op.name in SHAPE_ONLY
         self.identity = op.name in IDENTITIES or op.name in SAME_SPEC or op.name in NEUTRAL or op.name in ("transpose", "slice", "Dropout")
@@ -140,101 +138,49 @@ cdef Facts facts_of(object op):
     return <Facts>found
 
 
-cdef set mutated_entries(Graph graph):
-    """Entries that some node writes in place."""
-    cdef set found = set()
-    cdef Node node
-    for node in graph.nodes:
-        if node.op is not None and facts_of(node.op).mutates:
-            for i in node.op.mutated_inputs(node.attrs):
-                found.add(node.inputs[i])
-    return found
-
-
-cdef inline uint64_t mixed(uint64_t hashed, uint64_t value) noexcept:
-    # The multiplier and shift of the finalizer of splitmix64 (Steele, Lea, Flood 2014).
-    hashed = (hashed ^ value) * 0xBF58476D1CE4E5B9ULL
-    return hashed ^ (hashed >> 27)
-
-
 @cython.final
-cdef class Calls:
+cdef class Merged:
     """The calls seen so far, found by what they compute. No object is made for a call: graphs have hundreds of thousands."""
 
-    cdef list nodes                             # of the graph, in order
-    cdef dict kinds                             # numbers by operator, parameter record, device and group
-    cdef dict by_value                          # the same with parameters by value: equal records have one number
-    cdef vector[Py_ssize_t] kind                # of each node
-    cdef unordered_map[uint64_t, Py_ssize_t] last
-    cdef vector[Py_ssize_t] before              # the node with the same hash that was added before; -1: none
+    cdef Calls calls
+    cdef dict groups                    # numbers of the groups that nodes were put in
+    cdef Numbering known                # of what is called, where, with which inputs
+    cdef vector[Py_ssize_t] last        # the node of each number that was added last; -1: none
 
-    def __init__(self, list nodes):
-        self.nodes = nodes
-        self.kinds, self.by_value = {}, {}
-        self.kind.resize(len(nodes))
-        self.before.resize(len(nodes))
+    def __init__(self):
+        self.calls = Calls()
+        self.groups = {None: 0}
 
-    cdef uint64_t hash_of(self, Node node) except? 0:
-        """Note the node's kind; hash it with its inputs."""
-        cdef uint64_t hashed
-        group = node.annotations.get("__ctx_group__") if node.annotations is not None else None
-        key = (node.op, id(node.attrs), node.context, group)
-        number = self.kinds.get(key)
-        if number is None:
-            value = (node.op, type(node.attrs), node.attrs._values(), node.context, group)
-            number = self.kinds[key] = self.by_value.setdefault(value, len(self.by_value))
-        self.kind[node.id] = number
-        hashed = mixed(1, self.kind[node.id])
+    cdef Py_ssize_t number_of(self, Node node) except -1:
+        """Return a number that only equal calls share."""
+        cdef Py_ssize_t group = 0, found
+        if node.annotations is not None:
+            group = self.groups.setdefault(node.annotations.get("__ctx_group__"), len(self.groups))
+        self.known.add(<uint64_t>self.calls.of(node))
+        self.known.add(address(node.context))
+        self.known.add(<uint64_t>group)
         for entry in node.inputs:
-            hashed = mixed(hashed, <uint64_t>(<Node>(<tuple>entry)[0]).id)
-            hashed = mixed(hashed, <uint64_t><Py_ssize_t>(<tuple>entry)[1])
-        return hashed
-
-    cdef Node find(self, Node node, uint64_t hashed):
-        """Return the last added call that is equal to this one, or None."""
-        cdef Py_ssize_t at
-        cdef Node other
-        found = self.last.find(hashed)
-        if found == self.last.end():
-            return None
-        at = self.last[hashed]
-        while at >= 0:
-            other = <Node>self.nodes[at]
-            if self.kind[at] == self.kind[node.id] and same_entries(node.inputs, other.inputs):
-                return other
-            at = self.before[at]
-        return None
-
-    cdef int add(self, Node node, uint64_t hashed) except -1:
-        found = self.last.find(hashed)
-        self.before[node.id] = -1 if found == self.last.end() else self.last[hashed]
-        self.last[hashed] = node.id
-        return 0
-
-
-cdef bint same_entries(list entries, list others) except -1:
-    cdef Py_ssize_t k
-    if len(entries) != len(others):
-        return False
-    for k in range(len(entries)):
-        if (<tuple>entries[k])[0] is not (<tuple>others[k])[0] or (<tuple>entries[k])[1] != (<tuple>others[k])[1]:
-            return False
-    return True
+            self.known.add(<uint64_t>(<Node>(<tuple>entry)[0]).id)
+            self.known.add(<uint64_t><Py_ssize_t>(<tuple>entry)[1])
+        found = self.known.number()
+        if found == <Py_ssize_t>self.last.size():
+            self.last.push_back(-1)
+        return found
 
 
 cdef tuple walk(Graph graph, bint identities, bint common):
     """Rewrite the graph's inputs; return how many nodes were bypassed, and how many merged."""
-    cdef Py_ssize_t i, k, removed = 0, merged = 0
-    cdef list moved = [None] * len(graph.nodes)   # for a replaced node, the entries that its outputs became
-    cdef set mutated = mutated_entries(graph)
-    cdef set heads = set(graph.outputs)
+    cdef Py_ssize_t i, k, number, removed = 0, merged = 0
+    cdef list nodes = graph.nodes
+    cdef list moved = [None] * len(nodes)   # for a replaced node, the entries that its outputs became
+    cdef set mutated = mutated_entries(graph.nodes)
+    cdef set heads = None                   # made when it is asked for
     cdef vector[char] late = read_late(graph)
-    cdef Calls known = Calls(graph.nodes)
-    cdef uint64_t hashed
+    cdef Merged known = Merged()
     cdef Node node, source, other
     cdef Facts facts
-    for i in range(len(graph.nodes)):
-        node = <Node>graph.nodes[i]
+    for i in range(len(nodes)):
+        node = <Node>nodes[i]
         if node.op is None:
             continue
         facts = facts_of(node.op)
@@ -250,20 +196,25 @@ cdef tuple walk(Graph graph, bint identities, bint common):
                 removed += 1
                 facts = facts_of(node.op)
             entry = same_as(node) if facts.identity else None
-            if entry is not None and entry not in mutated and (node, 0) not in mutated and not clashes(node, entry, heads):
-                moved[i] = [None] * len(node.specs)
-                moved[i][0] = entry
-                if (node, 0) in heads:
-                    heads.add(entry)
-                removed += 1
-                continue
+            if entry is not None and entry not in mutated and (node, 0) not in mutated:
+                if heads is None:
+                    heads = set(graph.outputs)
+                if not clashes(node, entry, heads):
+                    moved[i] = [None] * len(node.specs)
+                    moved[i][0] = entry
+                    if (node, 0) in heads:
+                        heads.add(entry)
+                    removed += 1
+                    continue
         if common and facts.pure and mergeable(node, mutated):
-            hashed = known.hash_of(node)
-            other = known.find(node, hashed)
+            number = known.number_of(node)
+            other = None if known.last[number] < 0 else <Node>nodes[known.last[number]]
             if other is None or (other.part != node.part and not late[other.id]):
                 # Across the border between the parts only where the earlier one is kept until then anyway.
-                known.add(node, hashed)
+                known.last[number] = i
                 continue
+            if heads is None:
+                heads = set(graph.outputs)
             for k in range(len(node.specs)):
                 if (node, k) in heads:
                     # Two outputs may be one entry, but each head stays a result of its own.
@@ -388,12 +339,20 @@ cdef bint join(Node node) except -1:
 cdef tuple fold(Graph graph):
     """Replace entries that depend on no variable by constants; return their number and bytes."""
     cdef Node node, source
-    cdef list constant = [False] * len(graph.nodes)
+    cdef vector[char] constant
     cdef set mutated, wanted_set = set()
     cdef list wanted = []
-    cdef bint any_constant = False
-    mutated = mutated_entries(graph)
-    heads = {node for node, _ in graph.outputs}
+    cdef bint any_constant = bool(graph.constants)
+    for node in graph.nodes:
+        if any_constant:
+            break
+        any_constant = node.op is not None and not node.inputs
+    if not any_constant:
+        return 0, 0  # there is nothing to begin with
+    any_constant = False
+    mutated = mutated_entries(graph.nodes)
+    heads = {entry[0] for entry in graph.outputs}
+    constant.assign(len(graph.nodes), 0)
     for node in graph.nodes:
         if node.op is None:
             constant[node.id] = node.name in graph.constants
@@ -477,33 +436,37 @@ cdef tuple replace_by_values(Graph graph, list wanted):
 cdef Py_ssize_t drop_dead(Graph graph) except -1:
     """Drop nodes without users; writers of variables stay, because that is what they are there for."""
     cdef vector[char] needed
-    cdef list stack = [entry[0] for entry in graph.outputs], kept = []
+    cdef list kept = []
+    cdef set writers = writing_operators(graph.nodes)
     cdef Node node, source
-    cdef Py_ssize_t before = len(graph.nodes)
+    cdef Py_ssize_t i, before = len(graph.nodes)
     needed.assign(before, 0)
-    for node in graph.nodes:
-        if node.op is not None and facts_of(node.op).mutates:
+    for entry in graph.outputs:
+        needed[(<Node>(<tuple>entry)[0]).id] = 1
+    for node in graph.nodes if writers else ():
+        if node.op in writers:
             for i in node.op.mutated_inputs(node.attrs):
-                if (<Node>node.inputs[i][0]).op is None:
-                    stack.append(node)
-    while stack:
-        node = <Node>stack.pop()
-        if needed[node.id]:
+                if (<Node>(<tuple>node.inputs[i])[0]).op is None:
+                    needed[node.id] = 1
+    # Inputs come before users: one walk backwards finds everything.
+    for i in range(before - 1, -1, -1):
+        node = <Node>graph.nodes[i]
+        if not needed[i]:
             continue
-        needed[node.id] = 1
         for entry in node.inputs:
-            source = <Node>(<tuple>entry)[0]
-            if not needed[source.id]:
-                stack.append(source)
+            needed[(<Node>(<tuple>entry)[0]).id] = 1
         if node.controls is not None:
-            stack.extend(node.controls)
+            for source in node.controls:
+                needed[source.id] = 1
     # Variables that users bind stay part of the graph's list of arguments, whoever reads them.
     for node in graph.variables():
         needed[node.id] = 1
+    for i in range(before):
+        if needed[i]:
+            kept.append(graph.nodes[i])
+    if len(kept) == before:
+        return 0
     graph.head_grads = [node for node in graph.head_grads if needed[(<Node>node).id]]
-    for node in graph.nodes:
-        if needed[node.id]:
-            kept.append(node)
     graph.nodes = kept
     graph.number()
     if graph.constants:

@@ -210,3 +210,11 @@ def test_planned_memory(name, train):
     assert plan.total <= 1.05 * plan.lower_bound
     if name not in ("MLP", "LeNet"):
         assert plan.total <= plan.no_reuse * (0.5 if train else 0.25)
+
+
+def test_groups_that_differ_in_the_sign_of_a_zero_keep_theirs():
+    x, y = mx.sym.Variable("x"), mx.sym.Variable("y")
+    graph = graph_of(mx.sym.Group([x * 0.0 + y, x * -0.0 + y]), x=(3,), y=(3,))
+    fused = check(graph, expected_groups=2)
+    results = interpret(fused, {"x": mx.nd.ones((3,)), "y": mx.nd.array([-0.0] * 3)})
+    assert [np.signbit(result.asnumpy()).all() for result in results] == [False, True]

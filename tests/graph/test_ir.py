@@ -31,6 +31,32 @@ def test_order_is_depth_first_by_inputs():
     assert [node.name for node in topological_order([(top, 0)])] == ["a", "b", "left", "c", "right", "top"]
 
 
+def test_a_graph_with_a_user_before_its_input_is_refused():
+    x = variable("x")
+    first = call("exp", x, node_name="first")
+    graph = Graph.from_entries([(call("sin", first, node_name="second"), 0)])
+    graph.nodes.reverse()
+    graph.number()
+    with pytest.raises(mx.MXNetError, match="'first' is used by one that comes before it"):
+        graph.copy()
+
+
+def test_copies_follow_the_list_of_nodes_whatever_their_numbers():
+    x = variable("x")
+    first = call("exp", x, node_name="first")
+    second = call("elemwise_add", first, x, node_name="second")
+    first.controls = [x]
+    graph = Graph.from_entries([(second, 0), (first, 0)])
+    for node in graph.nodes:
+        node.id = -1
+    copied = graph.copy()
+    assert [node.name for node in copied.nodes] == ["x", "first", "second"]
+    assert [node.id for node in copied.nodes] == [0, 1, 2]
+    assert copied.outputs == [(copied.nodes[2], 0), (copied.nodes[1], 0)]
+    assert copied.nodes[2].inputs == [(copied.nodes[1], 0), (copied.nodes[0], 0)]
+    assert copied.nodes[1].controls == [copied.nodes[0]]
+
+
 def test_a_cycle_is_named():
     a = variable("a")
     first = call("exp", a, node_name="first")
