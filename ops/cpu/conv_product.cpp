@@ -88,11 +88,10 @@ Windows forward_windows(const Convolution& layer) {
 
 Dim depth_of(const Windows& windows) { return windows.channels * windows.taps[0] * windows.taps[1]; }
 
-// What will be read of channels [begin, end) at a patch, spread over `tiles` of the product before.
-Ahead ahead_of(const Windows& windows, const float* source, const Patch& patch, Dim begin, Dim end, Dim tiles) {
+// What will be read of channels [begin, end) at a patch.
+Ahead ahead_of(const Windows& windows, const float* source, const Patch& patch, Dim begin, Dim end) {
   Dim image = patch.row / windows.rows, y = patch.row % windows.rows;
-  return {&windows, source, patch, begin, end, 0, image, y, image, y,
-          parts_of((end - begin) * patch.rows, std::max<Dim>(1, tiles))};
+  return {&windows, source, patch, begin, end, 0, image, y, image, y};
 }
 
 // The destination's positions that lie a stride apart are one product: all of them take the same taps.
@@ -128,7 +127,7 @@ class ProductMap : public Stage {
   bool has(Dim unit) const { return unit / Dim(phases_.size()) < phase_of(unit).patches.count(); }
   const Phase& phase_of(Dim unit) const { return phases_[size_t(unit % Dim(phases_.size()))]; }
   Patch patch_of(Dim unit) const { return phase_of(unit).patches.at(unit / Dim(phases_.size())); }
-  Ahead next_strip(const Run* run, Dim unit, Dim begin, Dim end, Dim tiles) const;
+  Ahead next_strip(const Run* run, Dim unit, Dim begin, Dim end) const;
   Dim result_runs(const Phase& phase, const Patch& patch, ResultRun* runs) const;
   void multiply(const Run* run, Dim unit, Dim end_unit, float* strip, float* sums, ResultRun* runs) const;
 
@@ -217,7 +216,7 @@ void ProductMap::run_panels(void* context, int64_t begin, int64_t end) {
 }
 
 // Rows of the matrix from `begin` on, or where these are past the end, the first ones of the next unit.
-Ahead ProductMap::next_strip(const Run* run, Dim unit, Dim begin, Dim end, Dim tiles) const {
+Ahead ProductMap::next_strip(const Run* run, Dim unit, Dim begin, Dim end) const {
   if (begin >= depth_of(phase_of(unit).windows)) {
     begin = 0;
     if (++unit >= end || !has(unit)) return {};
@@ -226,7 +225,7 @@ Ahead ProductMap::next_strip(const Run* run, Dim unit, Dim begin, Dim end, Dim t
   Dim taps = Dim(phase.taps.size()), total = depth_of(phase.windows);
   if (total == 0) return {};
   return ahead_of(phase.windows, run->source, patch_of(unit), begin / taps,
-                  parts_of(std::min(total, begin + phase.depth), taps), tiles);
+                  parts_of(std::min(total, begin + phase.depth), taps));
 }
 
 void ProductMap::multiply(const Run* run, Dim unit, Dim end_unit, float* strip, float* sums, ResultRun* runs) const {
@@ -242,7 +241,7 @@ void ProductMap::multiply(const Run* run, Dim unit, Dim end_unit, float* strip, 
     product.weights = run->packed + phase.weights + begin * rows_;
     product.depth = end - begin;
     product.relu = end == total && layer_.activation == Activation::kRelu;
-    Ahead ahead = next_strip(run, unit, end, end_unit, tiled(product.columns) / kTileColumns * std::max<Dim>(1, rows_ / kTileRows));
+    Ahead ahead = next_strip(run, unit, end, end_unit);
     product.ahead = &ahead;
     conv_product_loops()->multiply(&product);
     product.fresh = false;
@@ -323,8 +322,8 @@ class ProductWeights : public Stage {
   Rows grad_rows(const Run* run, const Patch& patch, Dim begin) const;
   void add_patch(const Run* run, const Patch& patch, const Patch* next, bool fresh, float* sums, float* strip,
                  float* turned) const;
-  Ahead straight_ahead(const Run* run, const Patch& patch, Dim begin, Dim end, Dim tiles) const;
-  Ahead turned_ahead(const Run* run, const Patch& patch, Dim tiles) const;
+  Ahead straight_ahead(const Run* run, const Patch& patch, Dim begin, Dim end) const;
+  Ahead turned_ahead(const Run* run, const Patch& patch) const;
   Dim image_patches() const { return parts_of(windows_.rows, patches_.patch_rows) * patches_.pieces(); }
   Dim panels() const { return parts_of(turned_rows_, kTileColumns); }
   size_t sum_values() const { return size_t(panels() * kTileColumns * straight_rows_); }
@@ -386,12 +385,11 @@ void ProductWeights::add_patch(const Run* run, const Patch& patch, const Patch* 
   for (Dim row = 0; row < straight_rows_; row += block_) {
     Dim end = std::min(straight_rows_, row + block_);
     Rows rows = turn_data_ ? grad_rows(run, patch, row) : data_rows(run, patch, row, end, strip);
-    Dim groups = parts_of(end - row, kTileRows);
     // Of the next patch the matrix to be turned first, then the rows that are read as they are.
-    Ahead later{}, soon = straight_ahead(run, patch, end, std::min(straight_rows_, end + block_), groups * panels());
+    Ahead later{}, soon = straight_ahead(run, patch, end, std::min(straight_rows_, end + block_));
     if (end == straight_rows_ && next) {
-      later = turned_ahead(run, *next, groups * parts_of(panels(), 2));
-      soon = straight_ahead(run, *next, 0, std::min(straight_rows_, block_), groups * parts_of(panels(), 2));
+      later = turned_ahead(run, *next);
+      soon = straight_ahead(run, *next, 0, std::min(straight_rows_, block_));
     }
     for (Dim panel = 0; panel < panels(); ++panel)
       table->correlate(rows.values, rows.step, end - row, turned + panel * n * kTileColumns, n, fresh,
@@ -400,16 +398,16 @@ void ProductWeights::add_patch(const Run* run, const Patch& patch, const Patch* 
   }
 }
 
-Ahead ProductWeights::straight_ahead(const Run* run, const Patch& patch, Dim begin, Dim end, Dim tiles) const {
+Ahead ProductWeights::straight_ahead(const Run* run, const Patch& patch, Dim begin, Dim end) const {
   if (begin >= end) return {};
-  if (turn_data_) return ahead_of(grad_windows_, run->grad, patch, begin, end, tiles);
+  if (turn_data_) return ahead_of(grad_windows_, run->grad, patch, begin, end);
   Dim taps = windows_.taps[0] * windows_.taps[1];
-  return ahead_of(windows_, run->data, patch, begin / taps, parts_of(end, taps), tiles);
+  return ahead_of(windows_, run->data, patch, begin / taps, parts_of(end, taps));
 }
 
-Ahead ProductWeights::turned_ahead(const Run* run, const Patch& patch, Dim tiles) const {
-  if (turn_data_) return ahead_of(windows_, run->data, patch, 0, windows_.channels, tiles);
-  return ahead_of(grad_windows_, run->grad, patch, 0, layer_.out_channels, tiles);
+Ahead ProductWeights::turned_ahead(const Run* run, const Patch& patch) const {
+  if (turn_data_) return ahead_of(windows_, run->data, patch, 0, windows_.channels);
+  return ahead_of(grad_windows_, run->grad, patch, 0, layer_.out_channels);
 }
 
 void ProductWeights::run_ranges(void* context, int64_t begin, int64_t end) {
@@ -476,7 +474,7 @@ bool ProductWeights::run(const RunArgs* args) const {
 bool product_fits(const Convolution& layer) {
   auto few = [](const Shape& shape) { return shape.size() == 2 && shape[0] <= kMostTaps && shape[1] <= kMostTaps; };
   return conv_product_loops() && few(layer.kernel) && layer.groups == 1 && layer.block == 0 && !layer.packed &&
-         !layer.residual && (layer.activation == Activation::kNone || layer.activation == Activation::kRelu);
+         !layer.residual && layer.relu_or_none();
 }
 
 std::unique_ptr<Stage> make_product_map(const Convolution& layer, bool backward, Operand source, Operand weight,

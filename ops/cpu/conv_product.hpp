@@ -33,7 +33,6 @@ struct Ahead {
   int64_t channel, end, row;  // the next run of pixels: `row` of the patch
   int64_t image, y;           // where that row lies
   int64_t first_image, first_y;
-  int64_t runs;  // to ask for with each tile
 };
 
 // How many rows of packed weights lie side by side where `left` are left: never 1 or 2 behind a full tile, which

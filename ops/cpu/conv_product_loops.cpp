@@ -51,6 +51,17 @@ inline int64_t clamp(int64_t value, int64_t low, int64_t high) {
 
 inline int64_t up_to(int64_t value, int64_t step) { return value <= 0 ? 0 : (value + step - 1) / step; }
 
+// Rows of one image that the source holds one behind the other, without gaps.
+inline bool whole_rows(const Windows& w, const Patch& patch) {
+  return w.taps[0] * w.taps[1] == 1 && w.stride[0] == 1 && w.stride[1] == 1 && w.offset[0][0] == 0 &&
+         w.offset[1][0] == 0 && patch.columns == w.width && w.rows == w.height;
+}
+
+inline int64_t joined_rows(const Windows& w, const Patch& patch, int64_t row, int64_t y) {
+  int64_t left = patch.rows - row, in_image = w.rows - y;
+  return left < in_image ? left : in_image;
+}
+
 void gather(const Windows* w, const Patch* patch, const float* source, const float* source_end, int64_t begin,
             int64_t end, float* strip, int64_t strip_step) {
   int64_t low[kMostTaps], high[kMostTaps];  // positions of a row whose pixel lies inside
@@ -61,13 +72,19 @@ void gather(const Windows* w, const Patch* patch, const float* source, const flo
   }
   int64_t used = patch->positions(), padded = (used + kTileColumns - 1) / kTileColumns * kTileColumns;
   int64_t taps = w->taps[0] * w->taps[1], first_image = patch->row / w->rows, first_y = patch->row % w->rows;
+  bool joined = whole_rows(*w, *patch);
   for (int64_t k = begin; k < end; ++k, strip += strip_step) {
     int64_t channel = k / taps, i = k % taps / w->taps[1], j = k % w->taps[1];
     int64_t offset_y = w->offset[0][i], left = low[j], right = high[j];
     const float* plane = source + (first_image * w->channels + channel) * w->height * w->width +
                          patch->column * w->stride[1] + w->offset[1][j];
     float* to = strip;
-    for (int64_t r = 0, y = first_y; r < patch->rows; ++r, to += patch->columns) {
+    for (int64_t r = 0, y = first_y, rows; joined && r < patch->rows; r += rows, to += rows * patch->columns, y = 0) {
+      rows = joined_rows(*w, *patch, r, y);
+      gather_run(plane + y * w->width, 1, rows * patch->columns, source_end, to);
+      plane += w->channels * w->height * w->width;
+    }
+    for (int64_t r = 0, y = first_y; !joined && r < patch->rows; ++r, to += patch->columns) {
       int64_t from_y = y * w->stride[0] + offset_y;
       if (from_y >= 0 && from_y < w->height) {
         for (int64_t x = 0; x < left; ++x) to[x] = 0;
@@ -88,33 +105,40 @@ void gather(const Windows* w, const Patch* patch, const float* source, const flo
 
 // ---- asking for memory ahead -----------------------------------------------------------------------------------------
 
-// Cache lines to ask for. All at once they would fill the queue of the memory and stop the multiplications behind them.
-constexpr int64_t kMostLines = 256;
+// Runs of cache lines to ask for, one line with every kSteps rows of a product: all at once they would fill the queue of
+// the memory and stop the multiplications behind them. Always at least one, asked for again when no other is left.
+constexpr int64_t kMostRuns = 256, kSteps = 8;
 struct Lines {
-  const float* at[kMostLines];
-  int64_t count;
+  int64_t run, last;
+  const float *line, *line_end;
+  const float *first[kMostRuns], *end[kMostRuns];
 };
 
-// Adds the lines of the next runs to an empty list. Works on copies: what it writes might be anything to the compiler.
-void fill(Ahead* ahead, Lines* lines) {
+// The next runs, up to `room` lines.
+// Works on copies: what it writes might be anything to the compiler.
+void fill(Ahead* ahead, int64_t room, const float* none, Lines* lines) {
   int64_t count = 0;
   if (ahead->windows && ahead->channel < ahead->end) {
     const Windows w = *ahead->windows;
     Ahead a = *ahead;
+    bool joined = whole_rows(w, a.patch);
     int64_t first = clamp(a.patch.column * w.stride[1] + w.offset[1][0], 0, w.width - 1);
     int64_t last = clamp((a.patch.column + a.patch.columns) * w.stride[1] - 1, first, w.width - 1);
-    for (int64_t run = 0; run < a.runs && a.channel < a.end; ++run) {
+    while (room > 0 && count < kMostRuns && a.channel < a.end) {
       const float* plane = a.source + (a.image * w.channels + a.channel) * w.height * w.width;
-      bool lowest = a.row + 1 == a.patch.rows;  // others' further taps are read by the row below
-      for (int64_t i = 0; i < w.taps[0] && (i < w.stride[0] || lowest); ++i) {
+      int64_t rows = joined ? joined_rows(w, a.patch, a.row, a.y) : 1;
+      bool lowest = a.row + rows == a.patch.rows;  // others' further taps are read by the row below
+      for (int64_t i = 0; i < w.taps[0] && (i < w.stride[0] || lowest) && count < kMostRuns; ++i) {
         int64_t y = a.y * w.stride[0] + w.offset[0][i];
         if (y < 0 || y >= w.height) continue;
-        const float* pixels = plane + y * w.width;
-        for (int64_t x = first; x < last + 16 && count < kMostLines; x += 16)
-          lines->at[count++] = pixels + (x < last ? x : last);
+        lines->first[count] = plane + y * w.width + first;
+        lines->end[count] = plane + (y + rows - 1) * w.width + last + 1;
+        room -= (lines->end[count] - lines->first[count] + 15) / 16;
+        ++count;
       }
-      ++a.row;
-      if (++a.y == w.rows) {
+      a.row += rows;
+      a.y += rows;
+      if (a.y == w.rows) {
         a.y = 0;
         ++a.image;
       }
@@ -127,34 +151,49 @@ void fill(Ahead* ahead, Lines* lines) {
     }
     *ahead = a;
   }
-  lines->count = count;
+  if (count == 0) {
+    lines->first[0] = lines->end[0] = none;
+    count = 1;
+  }
+  lines->run = 0;
+  lines->last = count - 1;
+  lines->line = lines->first[0];
+  lines->line_end = lines->end[0];
 }
 
-// Runs step() n times, with the requests spread evenly between.
+// Runs step() n times, with the requests between.
 template <class Step>
-inline __attribute__((always_inline)) void paced(int64_t n, const Lines* lines, const Step& step) {
-  int64_t chunk = lines->count ? n / lines->count : n, k = 0;
-  if (chunk < 4) chunk = 4;
-  for (int64_t i = 0; i < lines->count && k + chunk <= n; ++i, k += chunk) {
-    __builtin_prefetch(lines->at[i], 0, 2);
-    for (int64_t c = 0; c < chunk; ++c) step();
+inline __attribute__((always_inline)) void paced(int64_t n, Lines* lines, const Step& step) {
+  int64_t k = 0;
+  const float *line = lines->line, *end = lines->line_end;
+  for (; k + kSteps <= n; k += kSteps) {
+    __builtin_prefetch(line, 0, 2);
+    line += 16;
+    if (line >= end) {
+      int64_t run = lines->run += lines->run < lines->last;
+      line = lines->first[run];
+      end = lines->end[run];
+    }
+#pragma GCC unroll 8
+    for (int64_t c = 0; c < kSteps; ++c) step();
   }
   for (; k < n; ++k) step();
+  lines->line = line;
+  lines->line_end = end;
 }
 
 // ---- products of a strip -------------------------------------------------------------------------------------------
 
 template <int R>
-void multiply_tile(const StripProduct* p, const float* weights, int64_t row, int64_t column, const Lines* lines) {
+void multiply_tile(const StripProduct* p, const float* weights, int64_t row, int64_t column, Lines* lines) {
   Eight sums[R][2];
   float* to = p->sums + row * p->step + column;
+  const int64_t step = p->step;
   for (int r = 0; r < R; ++r) {
     float start = p->bias ? p->bias[row + r] : 0.0f;
-    for (int half = 0; half < 2; ++half)
-      sums[r][half] = p->fresh ? Eight{} + start : load8(to + r * p->step + half * 8);
+    for (int half = 0; half < 2; ++half) sums[r][half] = p->fresh ? Eight{} + start : load8(to + r * step + half * 8);
   }
   const float* strip = p->strip + column;
-  const int64_t step = p->step;
   paced(p->depth, lines, [&]() __attribute__((always_inline)) {
     Eight left = load8(strip), right = load8(strip + 8);
     for (int r = 0; r < R; ++r) {
@@ -168,17 +207,18 @@ void multiply_tile(const StripProduct* p, const float* weights, int64_t row, int
     for (int half = 0; half < 2; ++half) {
       Eight sum = sums[r][half];
       if (p->relu) sum = sum < 0 ? Eight{} : sum;
-      store8(to + r * p->step + half * 8, sum);
+      store8(to + r * step + half * 8, sum);
     }
 }
 
 void multiply(const StripProduct* p) {
   Lines lines;
+  int64_t panels = (p->rows + kTileRows - 1) / kTileRows;
   for (int64_t column = 0; column < p->columns; column += kTileColumns) {
+    fill(p->ahead, p->depth / kSteps * panels, p->weights, &lines);
     const float* weights = p->weights;
     for (int64_t row = 0, rows; row < p->rows; row += rows, weights += rows * p->depth) {
       rows = panel_rows(p->rows - row);
-      fill(p->ahead, &lines);
       switch (rows) {
         case 6: multiply_tile<6>(p, weights, row, column, &lines); break;
         case 5: multiply_tile<5>(p, weights, row, column, &lines); break;
@@ -227,7 +267,7 @@ void transpose(const float* from, int64_t from_step, int64_t rows, int64_t colum
 
 template <int R>
 void correlate_rows(const float* values, int64_t step, const float* panel, int64_t n, bool fresh, float* to,
-                    const Lines* lines) {
+                    Lines* lines) {
   Eight sums[R][2];
   for (int r = 0; r < R; ++r) {
     sums[r][0] = fresh ? Eight{} : load8(to + r * kTileColumns);
@@ -252,9 +292,9 @@ void correlate_rows(const float* values, int64_t step, const float* panel, int64
 void correlate(const float* values, int64_t step, int64_t rows, const float* panel, int64_t n, bool fresh, float* sums,
                Ahead* ahead) {
   Lines lines;
+  fill(ahead, n / kSteps * ((rows + kTileRows - 1) / kTileRows), panel, &lines);
   for (int64_t row = 0, count; row < rows; row += count, values += count * step, sums += count * kTileColumns) {
     count = panel_rows(rows - row);
-    fill(ahead, &lines);
     switch (count) {
       case 6: correlate_rows<6>(values, step, panel, n, fresh, sums, &lines); break;
       case 5: correlate_rows<5>(values, step, panel, n, fresh, sums, &lines); break;

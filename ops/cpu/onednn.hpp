@@ -50,6 +50,8 @@ struct Convolution {
   bool residual = false;
   Activation activation = Activation::kNone;
   float alpha = 0, beta = 0;
+  // Nothing but what kernels of our own apply: a rectifier with a slope is another function.
+  bool relu_or_none() const { return activation == Activation::kNone || (activation == Activation::kRelu && alpha == 0); }
 };
 // (data, weight[, bias][, residual]) -> out
 Kernel* make_convolution(const Convolution& layer);

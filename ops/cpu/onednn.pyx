@@ -286,21 +286,25 @@ cdef object _fill_fused(Convolution* layer, attrs, data, out):
     layer.plain_data = len(data) == 4
 
 
+cdef object _fill_function(Convolution* layer, attrs):
+    layer.activation = ACTIVATIONS[attrs.act_type]
+    # oneDNN reads alpha as a slope or sharpness of functions that have none here.
+    layer.alpha = {"relu": 0.0, "softrelu": 1.0}.get(attrs.act_type, attrs.alpha)
+    layer.beta = attrs.beta
+
+
 def fused_convolution(attrs, in_specs, out_specs) -> Kernel | None:
     """Build ``_fused_Convolution`` and ``_blocked_Convolution``: with a residual and a function of the result."""
     if not _fits(in_specs, out_specs):
         return None
     cdef Convolution layer
     _fill_fused(&layer, attrs, in_specs[0].shape, out_specs[0].shape)
+    _fill_function(&layer, attrs)
     layer.winograd = attrs.weight_format == "winograd"
     layer.packed = attrs.weight_format == "packed"
     layer.residual = attrs.residual
     if attrs.residual and not layer.block and attrs.act_type not in ("none", "relu"):
         return None
-    layer.activation = ACTIVATIONS[attrs.act_type]
-    # oneDNN reads alpha as a slope or sharpness of functions that have none here.
-    layer.alpha = {"relu": 0.0, "softrelu": 1.0}.get(attrs.act_type, attrs.alpha)
-    layer.beta = attrs.beta
     return kernel_or_none(make_convolution(layer))
 
 
@@ -316,7 +320,7 @@ def winograd_suits(attrs, data, out) -> bool:
     if not _ready():
         return False
     _fill_fused(&layer, attrs, data, out)
-    layer.activation = ACTIVATIONS[attrs.act_type]
+    _fill_function(&layer, attrs)
     return c_winograd_suits(layer)
 
 

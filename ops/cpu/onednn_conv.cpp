@@ -92,15 +92,17 @@ bool winograd_pays(const Convolution& layer, ConvKind kind) {
   return winograd_may(layer) && winograd_tiles(layer) >= (kind == ConvKind::kBackwardWeights ? 24 : 48);
 }
 
-// Strided windows of plain arrays, where measured faster than oneDNN's primitives with their changes of layout
-// (docs/decisions/0170-strided-convolutions.md has the table).
+// Windows of plain arrays, where measured faster than oneDNN's primitives with their changes of layout
+// (docs/decisions/0170-strided-convolutions.md and 0240-faster-products-of-windows.md have the tables).
 bool product_pays(const Convolution& layer, ConvKind kind) {
   Dim plane = product(layer.out);
-  if (!product_fits(layer) || all_equal(layer.stride, 1) || layer.batch * plane < kProductPositions ||
+  bool pointwise = all_equal(layer.kernel, 1), unit_stride = all_equal(layer.stride, 1);
+  if (!product_fits(layer) || layer.batch * plane < kProductPositions ||
       std::min(layer.in_channels, layer.out_channels) < kProductChannels)
     return false;
+  if (unit_stride) return pointwise && plane < kTinyPlane && kind == ConvKind::kForward;
   switch (kind) {
-    case ConvKind::kForward: return plane < kTinyPlane;
+    case ConvKind::kForward: return plane < kTinyPlane || (pointwise && plane >= kSmallPlane);
     case ConvKind::kBackwardData: return plane < kSmallPlane;
     default: return plane >= kTinyPlane;
   }

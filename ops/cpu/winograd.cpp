@@ -280,7 +280,7 @@ bool winograd_fits(const Convolution& layer) {
          layer.pad.size() == 2 && layer.pad[0] <= 2 && layer.pad[1] <= 2 && layer.groups == 1 &&
          layer.in_channels % 16 == 0 && layer.out_channels % 16 == 0 && !layer.plain_data && !layer.packed &&
          (layer.block == 0 || layer.block == 8) &&
-         (layer.activation == Activation::kNone || layer.activation == Activation::kRelu);
+         layer.relu_or_none();
 }
 
 std::unique_ptr<Stage> make_winograd_map(const Convolution& layer, bool backward, Operand source, Operand weight,

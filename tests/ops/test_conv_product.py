@@ -97,3 +97,20 @@ def test_fused_relu_of_a_strided_convolution():
     alone = nd.Convolution(data, weight, kernel=(3, 3), stride=(2, 2), num_filter=16, no_bias=True).asnumpy()
     assert (alone < 0).any()
     np.testing.assert_allclose(out.asnumpy(), np.maximum(alone, 0), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [(4, 64, 14, 3, 2), (5, 32, 7, 1, 1), (8, 64, 28, 3, 1)], ids=str)
+@pytest.mark.parametrize("layers", [1, 3])
+def test_fused_leaky_relu_keeps_its_slope(layer, layers):
+    batch, channels, size, kernel, stride = layer
+    rng = np.random.default_rng(6)
+    window = {"kernel": (kernel,) * 2, "stride": (stride,) * 2, "pad": (kernel // 2,) * 2, "num_filter": channels, "no_bias": True}
+    data = nd.array(rng.standard_normal((batch, channels, size, size)))
+    weights = [nd.array(rng.standard_normal((channels, channels, kernel, kernel)) / channels) for _ in range(layers)]
+    symbol, expected = mx.sym.Variable("x"), data
+    for k, weight in enumerate(weights):
+        symbol = mx.sym.LeakyReLU(mx.sym.Convolution(symbol, mx.sym.Variable(f"w{k}"), **window), act_type="leaky", slope=0.3)
+        expected = nd.LeakyReLU(nd.Convolution(expected, weight, **window), act_type="leaky", slope=0.3)
+    arrays = {"x": data, **{f"w{k}": weight for k, weight in enumerate(weights)}}
+    out = symbol.bind(mx.cpu(), arrays, grad_req="null").forward(is_train=False)[0]
+    np.testing.assert_allclose(out.asnumpy(), expected.asnumpy(), rtol=1e-4, atol=1e-4)
