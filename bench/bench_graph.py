@@ -1,6 +1,6 @@
-"""Bound graphs: overhead a node, time to bind, independent branches, runs between imperative calls.
+"""Bound graphs: overhead a node, time to bind and to bind again, independent branches, runs between imperative calls.
 
-``python bench/bench_graph.py [overhead] [bind] [branches] [interleaved]``: all of them without arguments. Peers: the
+``python bench/bench_graph.py [overhead] [bind] [again] [branches] [interleaved]``: all of them without arguments. Peers: the
 numbers of Taskflow re-running a static graph on this class of machine, from the design.
 """
 
@@ -13,6 +13,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import nets
 from sides import Side, serve
 
 import weft as mx
@@ -118,6 +119,23 @@ def binding():
         print(f"  ratio {times[1] / times[0]:.1f} (target: 2 s, ratio about 10)")
 
 
+def binding_again():
+    """Networks bound to arrays that exist, as programs do that bind for every call: the first time, and then."""
+    print("bind and compile, ms: the first time, and the median of the next 20:")
+    for title, (symbol, shapes) in {"LeNet": nets.lenet(mx, 1), "ResNet-18": nets.resnet(mx, 18, 1, 32, 10)}.items():
+        for train in (False, True):
+            arrays = simple_bind(symbol, mx.cpu(), "write", **shapes)
+
+            def once(arrays=arrays, symbol=symbol, train=train):
+                grads = arrays.grad_arrays if train else None
+                request = "write" if train else "null"
+                executor = symbol.bind(mx.cpu(), arrays.arg_arrays, grads, request, arrays.aux_arrays)
+                executor._get(train, train)
+
+            first, *others = [seconds * 1e3 for seconds in timed(once, 21)]
+            print(f"  {title:10} {'training' if train else 'inference':10} {first:7.2f} {statistics.median(others):7.2f}")
+
+
 def two_branches(size, depth):
     """Return two chains of products that meet at the end."""
     ends = []
@@ -219,6 +237,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         serve(one_branch)
         sys.exit()
-    parts = {"overhead": overhead, "bind": binding, "branches": branches, "interleaved": interleaved}
+    parts = {"overhead": overhead, "bind": binding, "again": binding_again, "branches": branches, "interleaved": interleaved}
     for part in sys.argv[1:] or parts:
         parts[part]()
