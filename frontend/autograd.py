@@ -405,6 +405,8 @@ class Function:
     array([0.25], dtype=float32)
     """
 
+    _acts_on_zeros = True  # see Operator.acts_on_zeros: only its author knows what `backward` does
+
     def __init__(self) -> None:
         self._used = False
         self.saved_tensors: tuple[Any, ...] = ()

@@ -286,6 +286,8 @@ def _checked(kind: str, op_type: str, found: Any, counts: tuple[int, ...]) -> li
 class _CustomCall:
     """One call of a custom operator: what its backward pass needs."""
 
+    _acts_on_zeros = True
+
     def __init__(self, prop: CustomOpProp, op: CustomOp, op_type: str, n_inputs: int) -> None:
         self.prop = prop
         self.op = op

@@ -331,6 +331,10 @@ class Operator:
         """Whether backward begins at this call, whatever the gradient of its output."""
         return self.loss(attrs) if callable(self.loss) else self.loss
 
+    def acts_on_zeros(self, attrs: Attrs, train: bool) -> bool:
+        """Whether the gradient runs even where none flows back: losses read none, training moves states, programs do anything."""
+        return self.is_loss(attrs) or (train and bool(self.state_names(attrs))) or self.name == "Custom"
+
     def inplace_pairs(self, attrs: Attrs) -> tuple[tuple[int, int], ...]:
         """Return the (input, output) pairs that may share storage."""
         return tuple(self.inplace(attrs)) if callable(self.inplace) else self.inplace

@@ -122,6 +122,13 @@ cdef list differentiate(TapeNode node, list grads, bint create_graph):
     return result
 
 
+cdef bint acts_on_zeros(TapeNode node, bint train_mode) except -1:
+    """Whether a call behind BlockGrad, argmax and the like is differentiated all the same."""
+    if isinstance(node.function, OpFunction):
+        return node.function.op.acts_on_zeros(node.attrs, train_mode)
+    return node.function._acts_on_zeros
+
+
 cdef int store(TapeNode node, list slots) except -1:
     """Put a variable's gradient where it asked for it."""
     gradient = slots[0]
@@ -224,7 +231,9 @@ def run_backward(list heads, head_grads, bint retain_graph, bint train_mode, bin
                 if gradient is not None:
                     break
             else:
-                continue
+                if not acts_on_zeros(node, train_mode):
+                    continue
+                slots[0] = fill("_zeros", <Spec>node.out_specs[0], node.context)
             gradients = differentiate(node, slots, create_graph)
             slots = None
             for i in range(len(node.parents)):

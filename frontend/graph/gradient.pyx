@@ -166,7 +166,11 @@ cdef class Backward:
             head_grads = self.start()
             for i in range(len(self.forward) - 1, -1, -1):
                 node = <Node>self.forward[i]
-                if node.op is not None and self.needs[i] and self.pending[i] is not None:
+                if node.op is None or not self.needs[i]:
+                    continue
+                if self.pending[i] is None and node.op.acts_on_zeros(node.attrs, graph.train):
+                    self.arrive(node, 0, (node, 0) if node.op.is_loss(node.attrs) else self.zeros(node, known_spec(node, 0)))
+                if self.pending[i] is not None:
                     self.differentiate(node)
             gradients = [self.gradient_of(<Node>self.variables[name]) for name in self.wrt]
         unused = self.unused(head_grads, gradients)
