@@ -323,8 +323,6 @@ class Executor:
         if not given and not wanted:
             return {}
         names = self._output_names()
-        if given and len(given) < len(names):
-            raise MXNetError(f"out_grads: {len(names)} outputs ({describe(names)}), but {len(given)} gradients")
         found = {}
         for i, variable in enumerate(self._head_gradient_names):
             gradient = given[i] if i < len(given) else None
