@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .contrib_box import decode_boxes, overlaps, suppress, to_centers
-from .nn_common import check_named_shape, compute_dtype, float_dtypes, put
+from .nn_common import check_named_shape, compute_dtype, float_dtypes, native, put
 from .registry import Bool, Float, Floats, Int, operator, zero_gradient
 
 _VARIANCES = Floats("variances", (0.1, 0.1, 0.2, 0.2), doc="Deviations of the four offsets.")
@@ -232,6 +232,7 @@ operator(
     shape=_detection_shape,
     dtype=float_dtypes,
     gradient=zero_gradient,
+    cpu=(native("multibox_detection", "regions"),),
     numpy=_detection,
     cost=lambda attrs, ins, outs: 20000 + 200.0 * math.prod(outs[0]),
     doc="""Turn predictions into detections (class, score, left, top, right, bottom), best first; class -1 marks rows that

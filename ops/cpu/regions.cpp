@@ -128,6 +128,84 @@ template <class T> int run_backward_suppression(Kernel* self, const RunArgs* arg
   return 0;
 }
 
+// --- detections -------------------------------------------------------------------------------------------------------
+
+template <class T> struct Detection {
+  int64_t anchor, kind;
+  T score;
+  Box<T> box;
+};
+
+// Anchors whose best class, without the background, is probable enough, in order.
+template <class T> std::vector<Detection<T>> probable(const DetectionShape& s, const T* chances) {
+  std::vector<Detection<T>> found;
+  for (int64_t anchor = 0; anchor < s.anchors; ++anchor) {
+    int64_t kind = 0;
+    T best = chances[s.anchors + anchor];
+    for (int64_t other = 1; other + 1 < s.classes && best == best; ++other) {
+      const T chance = chances[(other + 1) * s.anchors + anchor];
+      if (chance > best || chance != chance) best = chance, kind = other;  // no number wins, and is no detection then
+    }
+    if (best >= T(s.threshold)) found.push_back({anchor, kind, best, {}});
+  }
+  return found;
+}
+
+template <class T> Box<T> decoded(const DetectionShape& s, const T* offsets, const T* anchor) {
+  const T width = anchor[2] - anchor[0], height = anchor[3] - anchor[1];
+  const T x = offsets[0] * T(s.deviations[0]) * width + (anchor[0] + width / 2);
+  const T y = offsets[1] * T(s.deviations[1]) * height + (anchor[1] + height / 2);
+  const T half_width = std::exp(offsets[2] * T(s.deviations[2])) * width / 2;
+  const T half_height = std::exp(offsets[3] * T(s.deviations[3])) * height / 2;
+  Box<T> box{x - half_width, y - half_height, x + half_width, y + half_height};
+  if (s.clip)
+    for (T* edge : {&box.left, &box.top, &box.right, &box.bottom}) *edge = std::min(std::max(*edge, T(0)), T(1));
+  return box;
+}
+
+// Sets the class of detections that overlap a better survivor too much to -1.
+template <class T> void suppress(const DetectionShape& s, Detection<T>* best, int64_t count) {
+  std::vector<const Detection<T>*> kept;
+  std::vector<T> areas;
+  for (Detection<T>* one = best; one != best + count; ++one) {
+    const T area = one->box.area();
+    bool alive = true;
+    for (size_t i = 0; alive && i < kept.size(); ++i)
+      alive = (!s.across && kept[i]->kind != one->kind) || !(overlap_of(kept[i]->box, areas[i], one->box, area) > T(s.overlap));
+    if (alive) {
+      kept.push_back(one);
+      areas.push_back(area);
+    } else {
+      one->kind = -1;
+    }
+  }
+}
+
+template <class T> int run_detection(Kernel* self, const RunArgs* args) {
+  const DetectionShape& s = spec_of<DetectionShape>(self);
+  spread(s.batch, 100.0 * double(s.anchors), [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const std::vector<Detection<T>> found = probable(s, input_of<T>(args, 0) + b * s.classes * s.anchors);
+      std::vector<Detection<T>> rows = found;
+      std::stable_sort(rows.begin(), rows.end(), [](const auto& one, const auto& other) { return one.score > other.score; });
+      const int64_t count = int64_t(rows.size()), best = s.most > 0 ? std::min(s.most, count) : count;
+      // Rows beyond the best are none, and stay in the order of the anchors.
+      std::copy(found.begin() + best, found.end(), rows.begin() + best);
+      for (Detection<T>& row : rows)
+        row.box = decoded(s, input_of<T>(args, 1) + (b * s.anchors + row.anchor) * 4, input_of<T>(args, 2) + row.anchor * 4);
+      if (s.overlap > 0 && s.overlap <= 1) suppress(s, rows.data(), best);
+      T* out = output_of<T>(args, 0) + b * s.anchors * 6;
+      std::fill(out + count * 6, out + s.anchors * 6, T(-1));
+      for (int64_t i = 0; i < count; ++i, out += 6) {
+        const Detection<T>& row = rows[size_t(i)];
+        const T values[6] = {i < best ? T(row.kind) : T(-1), row.score, row.box.left, row.box.top, row.box.right, row.box.bottom};
+        std::copy_n(values, 6, out);
+      }
+    }
+  });
+  return 0;
+}
+
 // --- regions ------------------------------------------------------------------------------------------------------------
 
 // The image of a region (number, left, top, right, bottom), or -1.
@@ -345,6 +423,11 @@ Kernel* make_suppression(const SuppressionShape& shape) {
 Kernel* make_backward_suppression(const SuppressionShape& shape) {
   return choose_kernel(shape.type, run_backward_suppression<float>, run_backward_suppression<double>,
                        100 + double(shape.batch * shape.rows * shape.columns), shape);
+}
+
+Kernel* make_detection(const DetectionShape& shape) {
+  return choose_kernel(shape.type, run_detection<float>, run_detection<double>,
+                       200 + double(shape.batch * shape.anchors) * (100.0 + double(shape.classes)), shape);
 }
 
 Kernel* make_region_maximum(const RegionShape& shape) {

@@ -27,6 +27,16 @@ struct SuppressionShape {
 Kernel* make_suppression(const SuppressionShape& shape);           // data -> surviving rows, their places (double)
 Kernel* make_backward_suppression(const SuppressionShape& shape);  // out_grad, places -> d_data
 
+struct DetectionShape {
+  DType type;
+  int64_t batch, classes, anchors;  // the first class is the background
+  int64_t most;                     // so many best detections are kept; all when not positive
+  double threshold, overlap;        // overlap outside of (0, 1]: nothing is suppressed
+  bool clip, across;
+  double deviations[4];
+};
+Kernel* make_detection(const DetectionShape& shape);  // (probabilities, offsets, anchors) -> rows (class, score, box)
+
 struct RegionShape {
   DType type;
   int64_t batch, channels, height, width;  // of the images

@@ -26,6 +26,13 @@ cdef extern from "ops/cpu/regions.hpp" namespace "weft" nogil:
         double overlap, valid, background
         cbool across, in_centers, out_centers
 
+    cdef cppclass DetectionShape:
+        DType type
+        int64_t batch, classes, anchors, most
+        double threshold, overlap
+        cbool clip, across
+        double[4] deviations
+
     cdef cppclass RegionShape:
         DType type
         int64_t batch, channels, height, width, regions, rows, columns
@@ -36,6 +43,7 @@ cdef extern from "ops/cpu/regions.hpp" namespace "weft" nogil:
     CKernel* make_box_overlaps(const OverlapShape& shape)
     CKernel* make_suppression(const SuppressionShape& shape)
     CKernel* make_backward_suppression(const SuppressionShape& shape)
+    CKernel* make_detection(const DetectionShape& shape)
     CKernel* make_region_maximum(const RegionShape& shape)
     CKernel* make_backward_region_maximum(const RegionShape& shape)
     CKernel* make_region_average(const RegionShape& shape)
@@ -87,6 +95,22 @@ def backward_box_nms(attrs, in_specs, out_specs) -> Kernel | None:
     shape.rows, shape.columns = grad.shape[-2:]
     shape.batch = math.prod(grad.shape[:-2])
     return kernel_or_none(make_backward_suppression(shape))
+
+
+@takes_halves
+def multibox_detection(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_contrib_MultiBoxDetection``."""
+    cdef DetectionShape shape
+    chances = in_specs[0]
+    if not _fits([*in_specs, *out_specs]) or chances.shape[1] < 2 or len(attrs.variances) != 4:
+        return None
+    shape.type = dtype_code(chances.dtype)
+    shape.batch, shape.classes, shape.anchors = chances.shape
+    shape.most, shape.threshold, shape.overlap = attrs.nms_topk, attrs.threshold, attrs.nms_threshold
+    shape.clip, shape.across = attrs.clip, attrs.force_suppress
+    for i in range(4):
+        shape.deviations[i] = attrs.variances[i]
+    return kernel_or_none(make_detection(shape))
 
 
 cdef RegionShape _regions(attrs, data, rois):

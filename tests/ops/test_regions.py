@@ -105,3 +105,27 @@ def test_a_region_larger_than_the_image_by_far_takes_no_time():
     data, rois = np.ones((1, 1, 5, 6), "float32"), np.array([[0, 0, 0, 1e12, 3]], "float32")
     (out,) = run_native("_contrib_ROIAlign", {"pooled_size": (1, 1), "spatial_scale": 1.0}, [data, rois])
     np.testing.assert_allclose(out, [[[[6e-12]]]], rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "float16"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"force_suppress": True, "nms_threshold": 0.2},
+        {"nms_topk": 7, "threshold": 0.4},
+        {"nms_threshold": 0.0, "clip": False},
+        {"variances": (0.3, 0.1, 0.2, 0.4), "threshold": 0.7},
+    ],
+    ids=str,
+)
+def test_detections(more, dtype):
+    rng = np.random.default_rng(6)
+    chances = rng.uniform(0, 1, (3, 4, 60)).round(1).astype(dtype)  # rounded: several are equal
+    chances[0, 2, 5] = np.nan
+    offsets = rng.normal(0, 1, (3, 240)).astype(dtype)
+    wide = (2e-2, 2e-2) if dtype == "float16" else None
+    inputs = [chances, offsets, random_boxes(60, dtype)[None]]
+    (rows,) = check_native("_contrib_MultiBoxDetection", more, inputs, tolerance=wide)
+    assert 0 < (rows[..., 0] >= 0).sum() < rows[..., 0].size
+    check_native("_contrib_MultiBoxDetection", more, [chances[:, :2], *inputs[1:]], tolerance=wide)
