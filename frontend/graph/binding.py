@@ -275,50 +275,50 @@ def simple_bind(
     bound = Bound(symbol, _context(ctx), _groups(group2ctx))
     bound.require_unique_names()
     bound.set_requests("null" if grad_req is None else grad_req)
-    specs = infer_all(bound, type_dict or {}, shapes)
+    infer_all(bound, type_dict or {}, shapes)
     shared_names = set(shared_arg_names or ())
     if shared_exec is not None and shared_arg_names is None:
         shared_names = set(bound.arg_names) & set(shared_exec.arg_dict) - set(shapes)
     others = {} if shared_exec is None else shared_exec.arg_dict
     other_grads = {} if shared_exec is None else shared_exec.grad_dict
     for index, node in enumerate(bound.arg_nodes):
-        name, wanted, where = node.name, specs[node.name], bound.context_of(node)
+        name, wanted, where = node.name, node.specs[0], bound.context_of(node)
         other = others.get(name) if name in shared_names else None
         if other is not None and (other.spec is not wanted or other.ctx != where):
             raise ShapeError(f"shared_exec: {name!r} is {other.spec} on {other.ctx} there, but {wanted} on {where} is needed")
         # Parameters are shared between executors, never with an array that happens to have the same name.
         buffers = None if name in shared_names else shared_buffer
-        bound.args.append(other if other is not None else _buffer(name, wanted, where, buffers))
-        if bound.requests[name] == "null":
+        bound.args.append(other if other is not None else _buffer("", name, wanted, where, buffers))
+        request = bound.requests[name]
+        if request == "null":
             continue
         grad = other_grads.get(name) if other is not None else None
-        bound.grads[index] = grad if grad is not None else _buffer(
-            # A sum that is added to belongs to one executor.
-            "grad of " + name, wanted, where, buffers if bound.requests[name] == "write" else None
-        )
+        # A sum that is added to belongs to one executor.
+        buffers = buffers if request == "write" else None
+        bound.grads[index] = grad if grad is not None else _buffer("grad of ", name, wanted, where, buffers)
     others = {} if shared_exec is None else shared_exec.aux_dict
     for node in bound.aux_nodes:
         other = others.get(node.name)
-        fits = other is not None and other.spec is specs[node.name] and other.ctx == bound.context_of(node)
-        bound.aux.append(other if fits else dispatch.fill("_zeros", specs[node.name], bound.context_of(node)))  # type: ignore[arg-type]
+        fits = other is not None and other.spec is node.specs[0] and other.ctx == bound.context_of(node)
+        bound.aux.append(other if fits else dispatch.fill("_zeros", node.specs[0], bound.context_of(node)))  # type: ignore[arg-type]
     bound.check()
     return Executor(symbol, ctx, grad_req, bound.groups or None, bound, shared_exec)
 
 
-def _buffer(name: str, wanted: Any, where: Any, buffers: dict[str, NDArray] | None) -> NDArray:
+def _buffer(prefix: str, name: str, wanted: Any, where: Any, buffers: dict[str, NDArray] | None) -> NDArray:
     """Return an array for an argument, in the memory of an earlier one where that is large enough."""
-    if buffers is not None:
-        present = buffers.get(name)
-        if present is not None and present.dtype == wanted.dtype.type and present.size >= wanted.size and present.ctx == where:
-            return present if present.spec is wanted else present._view(wanted.shape)
-    made = dispatch.fill("_zeros", wanted, where)
-    if buffers is not None:
-        buffers[name] = made
+    if buffers is None:
+        return dispatch.fill("_zeros", wanted, where)
+    key = prefix + name
+    present = buffers.get(key)
+    if present is not None and present.dtype == wanted.dtype.type and present.size >= wanted.size and present.ctx == where:
+        return present if present.spec is wanted else present._view(wanted.shape)
+    made = buffers[key] = dispatch.fill("_zeros", wanted, where)
     return made
 
 
-def infer_all(bound: Bound, type_dict: dict[str, Any], shapes: dict[str, Any], caller: str = "simple_bind") -> dict[str, Any]:
-    """Return the specs of all variables by name; what is inferred stays with ``bound``."""
+def infer_all(bound: Bound, type_dict: dict[str, Any], shapes: dict[str, Any], caller: str = "simple_bind") -> None:
+    """Find the specs of all variables: of the nodes of ``bound``."""
     names = set(bound.arg_names) | set(bound.aux_names)
     known = {}
     for name, shape in shapes.items():
@@ -333,11 +333,9 @@ def infer_all(bound: Bound, type_dict: dict[str, Any], shapes: dict[str, Any], c
     except MXNetError as error:
         given = "\n".join(f"{name}: {shape}" for name, shape in shapes.items())
         raise type(error)(f"{caller} error. Arguments:\n{given}\n{error}") from None
-    found = {node.name: node.specs[0] for node in (*bound.arg_nodes, *bound.aux_nodes)}
-    for node in (*bound.arg_nodes, *bound.aux_nodes) if None in found.values() else ():
-        if found[node.name] is None:
+    for node in (*bound.arg_nodes, *bound.aux_nodes):
+        if node.specs[0] is None:
             given = ", ".join(f"{name}={value}" for name, value in known.items()) or "nothing"
             strange = ", ".join(repr(name) for name in shapes if name not in names)
             hint = f" ({strange} {'is' if strange.count(',') == 0 else 'are'} no argument of the symbol)" if strange else ""
             raise MXNetError(f"{caller}: the shape of {node.name!r} cannot be inferred from {given}{hint}")
-    return found

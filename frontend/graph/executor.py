@@ -530,7 +530,7 @@ def reshape(executor: Executor, partial_shaping: bool, allow_up_sizing: bool, sh
     if unknown:
         raise MXNetError(f"reshape: {unknown[0]!r} is no argument (they are {describe(bound.arg_names)})")
     types = {name: array.dtype for name, array in zip(old.arg_names, executor.arg_arrays)}
-    specs = infer_all(bound, types, given, "reshape")
+    infer_all(bound, types, given, "reshape")
 
     def fit(name: str, array: NDArray, wanted: Any, what: str) -> NDArray:
         if array.spec is wanted:
@@ -551,11 +551,11 @@ def reshape(executor: Executor, partial_shaping: bool, allow_up_sizing: bool, sh
         return dispatch.fill("_zeros", wanted, array.ctx)
 
     for node, array, gradient in zip(bound.arg_nodes, executor.arg_arrays, executor.grad_arrays):
-        bound.args.append(fit(node.name, array, specs[node.name], "argument"))
+        bound.args.append(fit(node.name, array, node.specs[0], "argument"))
         unused = gradient is None or bound.requests[node.name] == "null"
-        bound.grads[len(bound.args) - 1] = None if unused else fit(node.name, gradient, specs[node.name], "argument")
+        bound.grads[len(bound.args) - 1] = None if unused else fit(node.name, gradient, node.specs[0], "argument")
     for node, array in zip(bound.aux_nodes, executor.aux_arrays):
-        bound.aux.append(fit(node.name, array, specs[node.name], "auxiliary state"))
+        bound.aux.append(fit(node.name, array, node.specs[0], "auxiliary state"))
     bound.check()
     made = Executor(executor._symbol, executor._ctx, executor._grad_req, executor._group2ctx, bound, executor)
     for i, ((node, _), old, new) in enumerate(zip(bound.graph.outputs, executor.outputs, made.outputs)):

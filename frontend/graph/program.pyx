@@ -470,9 +470,11 @@ cdef int add_steps(CProgram* program, Graph graph, list plans, Places places) ex
     cdef int64_t at
     cdef int phase
     cdef bytes name, description
-    cdef dict op_facts = {}      # interned name, whether parameters are handed to each run
+    cdef Numbering calls            # operators with their parameters
+    cdef list facts = []            # of each: the operator's interned name, values that are handed to each run
     cdef vector[int64_t] step_of
     cdef uint32_t n_steps = 0
+    cdef Py_ssize_t call
     step_of.assign(len(graph.nodes), -1)
     for node in graph.nodes:
         if node.op is None or places.plan.skipped[node.id]:
@@ -486,20 +488,22 @@ cdef int add_steps(CProgram* program, Graph graph, list plans, Places places) ex
         for i in range(plan.n_outputs):
             operands.push_back(places.operands[places.find(at + i)])
         scalars.clear()
-        facts = op_facts.get(node.op)
-        if facts is None:
+        calls.add(address(node.op))
+        calls.add(address(node.attrs))
+        call = calls.number()
+        if call == len(facts):
             name = node.op.name.encode()
-            facts = op_facts[node.op] = (intern_name(name), bool(node.op.dynamic_params))
-        if (<tuple>facts)[1]:
-            for value in node.attrs.scalars:
-                if value is None:
-                    raise MXNetError(f"Error in operator {node.name}: a parameter of {node.op.name} has no value")
-                scalars.push_back(value)
+            facts.append((intern_name(name), tuple(node.attrs.scalars) if node.op.dynamic_params else ()))
+        op_name, values = <tuple>facts[call]
+        for value in <tuple>values:
+            if value is None:
+                raise MXNetError(f"Error in operator {node.name}: a parameter of {node.op.name} has no value")
+            scalars.push_back(value)
         phase = kPrepare if node.cached else kForward + node.part
         name = node.name.encode("utf-8", "replace")
         description = plan.description.encode()
         program.add_step(plan.kernel.pointer, phase, operands.data(), plan.n_inputs, plan.n_outputs, scalars.data(),
-                         <uint32_t>scalars.size(), <uint32_t>(<tuple>facts)[0], name, description, plan.cost_ns, plan.random)
+                         <uint32_t>scalars.size(), <uint32_t>op_name, name, description, plan.cost_ns, plan.random)
         if plan.any_mutated:
             for i in range(plan.n_inputs):
                 if plan.mutated[i]:
