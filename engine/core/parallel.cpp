@@ -143,9 +143,8 @@ void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t
   if (grain < 1) grain = 1;
   int64_t pieces = (n + grain - 1) / grain;
   int helpers = int(std::min<int64_t>(core_count(), pieces)) - 1;
-  // Beside the steps of a graph a core may become free in the middle of the loop.
-  bool alone = !core_free() && open_count.load(std::memory_order_relaxed) == 0;
-  if (helpers < 1 || alone || keep_to_one_core()) {
+  // That no core is free now says little: a thread may only be looking for work, or finish in the middle of the loop.
+  if (helpers < 1 || keep_to_one_core()) {
     body(context, 0, n);
     return;
   }
