@@ -6,13 +6,22 @@ All but learnt upsampling are the same thing: two small matrices, one for rows a
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
+from .builders import with_input_shapes
 from .functions import F
-from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, put
+from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, native, put
 from .nn_conv import Geometry, correlate, correlate_weight, spread
 from .registry import Bool, Enum, Float, Int, Shape, operator
+
+
+class _Sides(NamedTuple):
+    """The matrices that act on the rows and on the columns of images."""
+
+    rows: np.ndarray
+    columns: np.ndarray
 
 
 def _wide(array):
@@ -40,6 +49,13 @@ def _declare_separable(name, backward, params, size, matrix, doc, *, inputs=("da
     def matrices(attrs, in_shape, out_shape):
         return matrix(attrs, in_shape[2], out_shape[2]), matrix(attrs, in_shape[3], out_shape[3])
 
+    def sides(attrs, ins, outs):
+        return _Sides(*matrices(attrs, ins[0].shape, outs[0].shape)), ins[:1], outs
+
+    def adjoint_sides(attrs, ins, outs):
+        rows, columns = matrices(attrs, outs[0].shape, ins[0].shape)
+        return _Sides(rows.T, columns.T), ins[:1], outs
+
     def forward(attrs, ins, outs):
         rows, columns = matrices(attrs, ins[0].shape, outs[0].shape)
         put(outs[0], both_sides(rows, _wide(ins[0]), columns))
@@ -64,6 +80,7 @@ def _declare_separable(name, backward, params, size, matrix, doc, *, inputs=("da
         dtype=dtype,
         gradient=gradient,
         saves="i",
+        cpu=(with_input_shapes(native("separable", "spatial"), sides),),
         numpy=forward,
         cost=_cost,
         doc=doc,
@@ -83,6 +100,7 @@ def _declare_separable(name, backward, params, size, matrix, doc, *, inputs=("da
             *[None] * (len(ctx.inputs) - 1),
         ],
         saves="i",
+        cpu=(with_input_shapes(native("separable", "spatial"), adjoint_sides),),
         numpy=adjoint,
         cost=_cost,
         doc=f"""Gradient of {name} in its data.""",
@@ -252,6 +270,21 @@ def _up_infer(attrs, shapes):
     return shapes
 
 
+def _nearest(gradient: bool):
+    """Return a builder for repeated elements of a single input, or for the gradient of that."""
+    separable = native("separable", "spatial")
+
+    def build(attrs, in_specs, out_specs):
+        if attrs.sample_type != "nearest" or len(in_specs) != 1 + gradient or len(out_specs) != 1:
+            return None
+        height, width = (out_specs if gradient else in_specs)[0].shape[2:]
+        rows, columns = (np.repeat(np.eye(count), attrs.scale, axis=0) for count in (height, width))
+        sides = _Sides(rows.T, columns.T) if gradient else _Sides(rows, columns)
+        return separable(sides, in_specs[:1], out_specs)
+
+    return build
+
+
 def _up_forward(attrs, ins, outs):
     if attrs.sample_type == "bilinear":
         data, weight = map(_wide, ins)
@@ -295,6 +328,7 @@ operator(
     dtype=float_dtypes,
     gradient=_up_gradient,
     saves="i",
+    cpu=(_nearest(gradient=False),),
     numpy=_up_forward,
     cost=_cost,
     doc="""Enlarge images ``scale`` times: by repeating elements, or as a transposed convolution with the second input as
@@ -313,6 +347,7 @@ operator(
     shape=lambda attrs, shapes: list(shapes[1:]),
     dtype=lambda attrs, dtypes: float_dtypes(attrs, dtypes) * (attrs.num_args - 1),
     num_outputs=lambda attrs: attrs.num_args - 1,
+    cpu=(_nearest(gradient=True),),
     numpy=_up_backward,
     cost=_cost,
     doc="""Gradients of UpSampling; the inputs are the output's gradient and the forward call's inputs.""",

@@ -4,8 +4,11 @@
 Every builder takes ``(attrs, in_specs, out_specs)`` and returns a kernel, or None where it does not apply.
 """
 
+import numpy as np
+
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
+from libcpp.vector cimport vector
 
 from ..kernel cimport CKernel, Kernel, kernel_or_none
 from .elementwise cimport DType, dtype_code
@@ -54,6 +57,47 @@ cdef SampleShape _images(data, out):
 cdef bint _reads(in_specs, out_specs, data):
     """Whether places in the images can be counted with 32 bits."""
     return _fits(in_specs, out_specs) and data.shape[2] * data.shape[3] < 2**31
+
+
+cdef extern from "ops/cpu/separable.hpp" namespace "weft" nogil:
+    cdef cppclass LineMixes:
+        vector[int64_t] first, begin
+        vector[double] weights
+
+    cdef cppclass SeparableShape:
+        DType type
+        int64_t planes, height, width
+        LineMixes rows, columns
+
+    CKernel* make_separable(const SeparableShape& shape)
+
+
+cdef LineMixes _mixes(matrix):
+    """Where the rows of a matrix are not zero; what lies between belongs to them."""
+    cdef LineMixes mixes
+    mixes.begin.push_back(0)
+    for row in matrix:
+        places = np.flatnonzero(row)
+        first = places[0] if len(places) else 0
+        mixes.first.push_back(first)
+        for weight in row[first : places[-1] + 1 if len(places) else 0]:
+            mixes.weights.push_back(weight)
+        mixes.begin.push_back(mixes.weights.size())
+    return mixes
+
+
+@takes_halves
+def separable(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``rows @ image @ columns.T`` for each image; `attrs` holds the two matrices, mostly zeros."""
+    cdef SeparableShape shape
+    data, out = in_specs[0], out_specs[0]
+    if data.dtype != out.dtype or not data.size or not out.size:
+        return None
+    shape.type = dtype_code(data.dtype)
+    shape.planes = data.shape[0] * data.shape[1]
+    shape.height, shape.width = data.shape[2:]
+    shape.rows, shape.columns = _mixes(attrs.rows), _mixes(attrs.columns)
+    return kernel_or_none(make_separable(shape))
 
 
 @takes_halves

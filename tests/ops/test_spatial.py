@@ -76,3 +76,22 @@ def test_a_place_one_pixel_outside_has_a_slope():
     places = np.array([-2.0, 0.0], "float32").reshape(1, 2, 1, 1)
     _, d_grid = check_native("_backward_BilinearSampler", {}, [np.ones((1, 1, 1, 1), "float32"), data, places])
     assert d_grid.ravel().tolist() == [3.0, 0.0]
+
+
+RESIZES = [
+    ("_contrib_BilinearResize2D", {"height": 9, "width": 4}),
+    ("_contrib_BilinearResize2D", {"height": 1, "width": 13, "align_corners": False}),
+    ("_contrib_AdaptiveAvgPooling2D", {"output_size": (3, 7)}),
+    ("_contrib_AdaptiveAvgPooling2D", {}),
+    ("_UpSampling", {"scale": 3, "sample_type": "nearest", "num_args": 1}),
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "attrs"), RESIZES, ids=str)
+def test_resized_images(name, attrs, dtype):
+    wide = (2e-2, 2e-2) if dtype == "float16" else None
+    data = draw((2, 3, 5, 8), dtype)
+    (out,) = check_native(name.removeprefix("_") if name == "_UpSampling" else name, attrs, [data], tolerance=wide)
+    backward = {**attrs, "num_args": 2} if "num_args" in attrs else attrs
+    check_native("_backward" + name, backward, [draw(out.shape, dtype, seed=2), data], tolerance=wide)
