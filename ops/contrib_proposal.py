@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, put
+from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, native, put
 from .registry import Bool, Float, Floats, Int, operator, zero_gradient
 
 
@@ -221,6 +221,7 @@ operator(
     dtype=float_dtypes,
     gradient=lambda ctx, grad: [backward_call("_backward__contrib_PSROIPooling", [grad, *ctx.inputs], ctx.attrs), None],
     saves="i",
+    cpu=(native("psroi_pooling", "regions"),),
     numpy=_psroi,
     cost=lambda attrs, ins, outs: 20000 + 100.0 * math.prod(outs[0]),
     doc="""Average over the bins of each region, every bin reading channels of its own.""",
@@ -232,6 +233,7 @@ operator(
     params=_PSROI,
     shape=lambda attrs, shapes: [shapes[1]],
     dtype=float_dtypes,
+    cpu=(native("backward_psroi_pooling", "regions"),),
     numpy=_psroi_backward,
     cost=lambda attrs, ins, outs: 20000 + 100.0 * math.prod(ins[0]),
     doc="""Gradient of PSROIPooling in its data.""",

@@ -409,7 +409,93 @@ template <class T> int run_backward_region_average(Kernel* self, const RunArgs* 
 
 double region_cost(const RegionShape& s) { return 500 + 40.0 * double(s.regions * s.channels * s.rows * s.columns); }
 
+// --- regions whose bins read channels of their own --------------------------------------------------------------------
+
+std::vector<Span> grouped_bins(const GroupedShape& s, double low, double high, int64_t size) {
+  const double start = std::round(low) * s.scale, end = (std::round(high) + 1) * s.scale;
+  const double step = std::max(end - start, 0.1) / double(s.bins);
+  auto clip = [size](double at) { return int64_t(std::min(std::max(0.0, at), double(size))); };
+  std::vector<Span> bins;
+  for (int64_t i = 0; i < s.bins; ++i)
+    bins.push_back({clip(std::floor(double(i) * step + start)), clip(std::ceil(double(i + 1) * step + start))});
+  return bins;
+}
+
+// Calls body(plane of the output's channels, rows, columns, place in the bins) for each bin that has pixels.
+template <class T, class Body> void for_bins(const GroupedShape& s, const T* region, const Body& body) {
+  const auto down = grouped_bins(s, double(region[2]), double(region[4]), s.height);
+  const auto across = grouped_bins(s, double(region[1]), double(region[3]), s.width);
+  for (int64_t i = 0; i < s.bins; ++i)
+    for (int64_t j = 0; j < s.bins; ++j) {
+      const Span rows = down[size_t(i)], columns = across[size_t(j)];
+      if (rows.begin < rows.end && columns.begin < columns.end)
+        body(i * s.groups / s.bins * s.groups + j * s.groups / s.bins, rows, columns, i * s.bins + j);
+    }
+}
+
+template <class T> int64_t grouped_image(const GroupedShape& s, const T* region) {
+  return region[0] > T(-1) && double(region[0]) < double(s.batch) ? int64_t(region[0]) : -1;
+}
+
+template <class T> int run_grouped_average(Kernel* self, const RunArgs* args) {
+  const GroupedShape& s = spec_of<GroupedShape>(self);
+  const int64_t planes = s.groups * s.groups, pixels = s.height * s.width, bins = s.bins * s.bins;
+  spread(s.regions, 30.0 * double(s.outputs * bins), [&](int64_t begin, int64_t end) {
+    for (int64_t number = begin; number < end; ++number) {
+      const T* region = input_of<T>(args, 1) + 5 * number;
+      T* out = output_of<T>(args, 0) + number * s.outputs * bins;
+      std::fill_n(out, s.outputs * bins, T(0));
+      const int64_t image = grouped_image(s, region);
+      if (image < 0) continue;
+      for_bins(s, region, [&](int64_t plane, Span rows, Span columns, int64_t place) {
+        const T share = T(1) / T((rows.end - rows.begin) * (columns.end - columns.begin));
+        for (int64_t c = 0; c < s.outputs; ++c) {
+          const T* data = input_of<T>(args, 0) + ((image * s.outputs + c) * planes + plane) * pixels;
+          T sum = T(0);
+          for (int64_t y = rows.begin; y < rows.end; ++y)
+            for (int64_t x = columns.begin; x < columns.end; ++x) sum += data[y * s.width + x];
+          out[c * bins + place] = sum * share;
+        }
+      });
+    }
+  });
+  return 0;
+}
+
+template <class T> int run_backward_grouped_average(Kernel* self, const RunArgs* args) {
+  const GroupedShape& s = spec_of<GroupedShape>(self);
+  const int64_t planes = s.groups * s.groups, pixels = s.height * s.width, bins = s.bins * s.bins;
+  // By planes of one output channel: no two cores add to one pixel.
+  spread(s.batch * s.outputs, double(planes * pixels) + 30.0 * double(s.regions * bins), [&](int64_t begin, int64_t end) {
+    for (int64_t at = begin; at < end; ++at) {
+      T* total = output_of<T>(args, 0) + at * planes * pixels;
+      std::fill_n(total, planes * pixels, T(0));
+      for (int64_t number = 0; number < s.regions; ++number) {
+        const T* region = input_of<T>(args, 2) + 5 * number;
+        if (grouped_image(s, region) != at / s.outputs) continue;
+        const T* grad = input_of<T>(args, 0) + (number * s.outputs + at % s.outputs) * bins;
+        for_bins(s, region, [&](int64_t plane, Span rows, Span columns, int64_t place) {
+          const T share = grad[place] / T((rows.end - rows.begin) * (columns.end - columns.begin));
+          for (int64_t y = rows.begin; y < rows.end; ++y)
+            for (int64_t x = columns.begin; x < columns.end; ++x) total[plane * pixels + y * s.width + x] += share;
+        });
+      }
+    }
+  });
+  return 0;
+}
+
 }  // namespace
+
+Kernel* make_grouped_average(const GroupedShape& s) {
+  return choose_kernel(s.type, run_grouped_average<float>, run_grouped_average<double>,
+                       200 + 30.0 * double(s.regions * s.outputs * s.bins * s.bins), s);
+}
+
+Kernel* make_backward_grouped_average(const GroupedShape& s) {
+  return choose_kernel(s.type, run_backward_grouped_average<float>, run_backward_grouped_average<double>,
+                       200 + double(s.batch * s.outputs * s.groups * s.groups * s.height * s.width), s);
+}
 
 Kernel* make_box_overlaps(const OverlapShape& shape) {
   return choose_kernel(shape.type, run_overlaps<float>, run_overlaps<double>, 100 + 3.0 * double(shape.first * shape.second), shape);

@@ -46,6 +46,16 @@ struct RegionShape {
   int64_t samples;  // along each side of a bin; not positive: as many as it has pixels
   bool own_channels, aligned;
 };
+
+struct GroupedShape {
+  DType type;
+  int64_t batch, outputs, groups, height, width;  // of the images: outputs * groups * groups channels
+  int64_t regions, bins;                          // of the result: bins * bins places
+  double scale;
+};
+Kernel* make_grouped_average(const GroupedShape& shape);           // (data, regions) -> out
+Kernel* make_backward_grouped_average(const GroupedShape& shape);  // (out_grad, data, regions) -> d_data
+
 Kernel* make_region_maximum(const RegionShape& shape);           // (data, regions) -> maxima, their places (double)
 Kernel* make_backward_region_maximum(const RegionShape& shape);  // (out_grad, data, regions, places) -> d_data
 Kernel* make_region_average(const RegionShape& shape);           // (data, regions) -> out

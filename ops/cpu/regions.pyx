@@ -40,6 +40,13 @@ cdef extern from "ops/cpu/regions.hpp" namespace "weft" nogil:
         int64_t samples
         cbool own_channels, aligned
 
+    cdef cppclass GroupedShape:
+        DType type
+        int64_t batch, outputs, groups, height, width, regions, bins
+        double scale
+
+    CKernel* make_grouped_average(const GroupedShape& shape)
+    CKernel* make_backward_grouped_average(const GroupedShape& shape)
     CKernel* make_box_overlaps(const OverlapShape& shape)
     CKernel* make_suppression(const SuppressionShape& shape)
     CKernel* make_backward_suppression(const SuppressionShape& shape)
@@ -155,3 +162,28 @@ def backward_roi_align(attrs, in_specs, out_specs) -> Kernel | None:
     if not _fits([*in_specs, *out_specs]):
         return None
     return kernel_or_none(make_backward_region_average(_regions(attrs, in_specs[1], in_specs[2])))
+
+
+cdef GroupedShape _grouped(attrs, data, rois):
+    cdef GroupedShape shape
+    shape.type = dtype_code(data.dtype)
+    shape.batch, shape.height, shape.width = data.shape[0], data.shape[2], data.shape[3]
+    shape.outputs, shape.groups, shape.bins = attrs.output_dim, attrs.group_size or attrs.pooled_size, attrs.pooled_size
+    shape.regions, shape.scale = rois.shape[0], attrs.spatial_scale
+    return shape
+
+
+@takes_halves
+def psroi_pooling(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_contrib_PSROIPooling``."""
+    if not _fits([*in_specs, *out_specs]):
+        return None
+    return kernel_or_none(make_grouped_average(_grouped(attrs, in_specs[0], in_specs[1])))
+
+
+@takes_halves
+def backward_psroi_pooling(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_backward__contrib_PSROIPooling``."""
+    if not _fits([*in_specs, *out_specs]):
+        return None
+    return kernel_or_none(make_backward_grouped_average(_grouped(attrs, in_specs[1], in_specs[2])))

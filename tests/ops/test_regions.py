@@ -129,3 +129,15 @@ def test_detections(more, dtype):
     (rows,) = check_native("_contrib_MultiBoxDetection", more, inputs, tolerance=wide)
     assert 0 < (rows[..., 0] >= 0).sum() < rows[..., 0].size
     check_native("_contrib_MultiBoxDetection", more, [chances[:, :2], *inputs[1:]], tolerance=wide)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, "float16"])
+@pytest.mark.parametrize(("bins", "groups"), [(2, 2), (3, 0), (4, 2), (2, 3)])
+def test_averages_of_grouped_channels(bins, groups, dtype):
+    attrs = {"spatial_scale": 0.3, "output_dim": 2, "pooled_size": bins, "group_size": groups}
+    data = np.random.default_rng(4).standard_normal((2, 2 * (groups or bins) ** 2, 11, 13)).astype(dtype)
+    wide = (2e-2, 2e-2) if dtype == "float16" else None
+    (out,) = check_native("_contrib_PSROIPooling", attrs, [data, regions(dtype)], tolerance=wide)
+    assert np.abs(out).max() > 0
+    grad = np.random.default_rng(5).standard_normal(out.shape).astype(dtype)
+    check_native("_backward__contrib_PSROIPooling", attrs, [grad, data, regions(dtype)], tolerance=wide)
