@@ -65,18 +65,17 @@ def _moved(attrs, anchors, offsets, limit):
 
 def _survivors(boxes, threshold, most):
     """Return the numbers of up to ``most`` boxes, best first, that overlap no better one too much (ends inclusive)."""
-    area = (boxes[:, 2:] - boxes[:, :2] + 1).prod(axis=1)
-    alive = np.ones(len(boxes), bool)
-    kept = []
-    for i in range(len(boxes)):
-        if not alive[i]:
-            continue
-        kept.append(i)
-        if len(kept) == most:
-            break
-        shared = np.minimum(boxes[i, 2:], boxes[i + 1 :, 2:]) - np.maximum(boxes[i, :2], boxes[i + 1 :, :2]) + 1
-        shared = np.maximum(shared, 0).prod(axis=1)
-        alive[i + 1 :] &= shared / (area[i] + area[i + 1 :] - shared) <= threshold
+    left, top, right, bottom = np.ascontiguousarray(boxes.T)
+    area = (right - left + 1) * (bottom - top + 1)
+    kept: list[int] = []
+    rest = np.arange(len(boxes))
+    while len(rest) and len(kept) < most:
+        best, rest = int(rest[0]), rest[1:]
+        kept.append(best)
+        across = np.minimum(right[best], right[rest]) - np.maximum(left[best], left[rest]) + 1
+        along = np.minimum(bottom[best], bottom[rest]) - np.maximum(top[best], top[rest]) + 1
+        shared = np.maximum(across, 0) * np.maximum(along, 0)
+        rest = rest[shared / (area[best] + area[rest] - shared) <= threshold]
     return kept
 
 
