@@ -128,6 +128,10 @@ CASES = {
         lambda: [images(2, 64, 38, 50), regions(64)],
         lambda mx, data, rois: mx.nd.contrib.ROIAlign(data, rois, pooled_size=(7, 7), spatial_scale=1 / 16, sample_ratio=2),
     ),
+    "DeformableConvolution 4x32x56x56": (
+        lambda: [images(4, 32, 56, 56), places(4, 18, 56, 56), images(32, 32, 3, 3) * 0.1, images(32)],
+        lambda mx, *inputs: mx.nd.contrib.DeformableConvolution(*inputs, kernel=(3, 3), pad=(1, 1), num_filter=32),
+    ),
     "box_iou 2000x200": (
         lambda: [boxes(2000)[:, 2:], boxes(200)[:, 2:]],
         lambda mx, first, second: mx.nd.contrib.box_iou(first, second),

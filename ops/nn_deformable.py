@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, put
+from .nn_common import backward_call, check_named_shape, compute_dtype, float_dtypes, native, put
 from .nn_conv import Geometry, conv_geometry
 from .registry import Bool, Enum, Int, Shape, operator
 
@@ -99,6 +99,7 @@ class _Corner(NamedTuple):
     """One of the four neighbours of every place that is read."""
 
     place: np.ndarray  # flat index in the image
+    inside: np.ndarray  # elsewhere nothing is read, whatever lies at the place
     weight: np.ndarray
     slope_y: np.ndarray
     slope_x: np.ndarray
@@ -137,21 +138,35 @@ def _corners(attrs, offset, spatial, modulated):
             in_y = y - top if dy else 1 - (y - top)
             in_x = x - left if dx else 1 - (x - left)
             parts = (in_y * in_x, free_y * in_x * (1 if dy else -1), free_x * in_y * (1 if dx else -1))
-            found.append(_Corner(*(np.reshape(p, (batch, groups, window, -1)) for p in (place, *(inside * p for p in parts)))))
+            parts = (place, inside, *(np.where(inside, part, 0) for part in parts))
+            found.append(_Corner(*(np.reshape(part, (batch, groups, window, math.prod(out))) for part in parts)))
     return found
 
 
-def _take(flat, place):
-    """Return flat (batch, groups, channels, pixels) read at place (batch, groups, window, out)."""
+def _take(flat, corner):
+    """Return flat (batch, groups, channels, pixels) read at a corner's places (batch, groups, window, out)."""
     batch, groups, channels, _ = flat.shape
-    index = place.reshape(batch, groups, 1, -1)
-    return np.take_along_axis(flat, index, axis=3).reshape(batch, groups, channels, *place.shape[2:])
+    index = corner.place.reshape(batch, groups, 1, math.prod(corner.place.shape[2:]))
+    values = np.take_along_axis(flat, index, axis=3).reshape(batch, groups, channels, *corner.place.shape[2:])
+    return np.where(corner.inside[:, :, None], values, 0)
+
+
+def _planes(attrs, data):
+    """View images as (batch, deformable groups, channels, pixels)."""
+    batch, channels, height, width = data.shape
+    return data.reshape(batch, attrs.num_deformable_group, channels // attrs.num_deformable_group, height * width)
+
+
+def _columns(attrs, patches):
+    """View patches as (batch, groups, channels * window, out)."""
+    batch, *rest, places = patches.shape
+    return patches.reshape(batch, attrs.num_group, math.prod(rest) // attrs.num_group, places)
 
 
 def _patches(attrs, data, corners):
     """Return bilinear samples (batch, deformable groups, channels, window, out)."""
-    flat = data.reshape(len(data), attrs.num_deformable_group, -1, data.shape[2] * data.shape[3])
-    return sum(_take(flat, corner.place) * corner.weight[:, :, None] for corner in corners)
+    flat = _planes(attrs, data)
+    return sum(_take(flat, corner) * corner.weight[:, :, None] for corner in corners)
 
 
 def _filters(attrs, weight):
@@ -166,7 +181,7 @@ def _forward(modulated):
         patches = _patches(attrs, data, _corners(attrs, arrays["offset"], data.shape[2:], modulated))
         if modulated:
             patches = patches * _mask(attrs, arrays["mask"])[:, :, None]
-        columns = patches.reshape(len(data), attrs.num_group, -1, patches.shape[-1])
+        columns = _columns(attrs, patches)
         value = (_filters(attrs, arrays["weight"]) @ columns).reshape(outs[0].shape)
         if not attrs.no_bias:
             value = value + arrays["bias"].reshape(1, -1, 1, 1)
@@ -176,7 +191,7 @@ def _forward(modulated):
 
 
 def _mask(attrs, mask):
-    return mask.reshape(len(mask), attrs.num_deformable_group, math.prod(attrs.kernel), -1)
+    return mask.reshape(len(mask), attrs.num_deformable_group, math.prod(attrs.kernel), math.prod(mask.shape[2:]))
 
 
 def _backward(modulated):
@@ -185,7 +200,7 @@ def _backward(modulated):
         arrays = dict(zip(_names(modulated)[0], rest))
         data, weight = arrays["data"], arrays["weight"]
         corners = _corners(attrs, arrays["offset"], data.shape[2:], modulated)
-        grad = grad.reshape(len(grad), attrs.num_group, attrs.num_filter // attrs.num_group, -1)
+        grad = grad.reshape(len(grad), attrs.num_group, attrs.num_filter // attrs.num_group, math.prod(grad.shape[2:]))
         patches = _patches(attrs, data, corners)
         d_patches = (_filters(attrs, weight).swapaxes(1, 2) @ grad).reshape(patches.shape)
         results = {}
@@ -195,7 +210,7 @@ def _backward(modulated):
             scaled = patches * mask[:, :, None]
             results["mask"] = (d_patches * patches).sum(axis=2)
             d_patches = d_patches * mask[:, :, None]
-        columns = scaled.reshape(len(data), attrs.num_group, -1, patches.shape[-1])
+        columns = _columns(attrs, scaled)
         results["weight"] = (grad @ columns.swapaxes(2, 3)).sum(axis=0)
         results["data"], results["offset"] = _sample_backward(attrs, data, corners, d_patches)
         results["bias"] = grad.sum(axis=(0, 3))
@@ -207,7 +222,7 @@ def _backward(modulated):
 
 def _sample_backward(attrs, data, corners, d_patches):
     """Return the gradients of :func:`_patches` in data and offsets."""
-    flat = data.reshape(len(data), attrs.num_deformable_group, -1, data.shape[2] * data.shape[3])
+    flat = _planes(attrs, data)
     d_flat = np.zeros_like(flat)
     batch, groups, channels, _ = flat.shape
     index = tuple(np.arange(n).reshape([-1 if i == axis else 1 for i in range(4)]) for axis, n in enumerate((batch, groups, channels)))
@@ -215,10 +230,10 @@ def _sample_backward(attrs, data, corners, d_patches):
     for corner in corners:
         np.add.at(
             d_flat,
-            (*index, corner.place.reshape(batch, groups, 1, -1)),
-            (d_patches * corner.weight[:, :, None]).reshape(batch, groups, channels, -1),
+            (*index, corner.place.reshape(batch, groups, 1, math.prod(d_patches.shape[3:]))),
+            (d_patches * corner.weight[:, :, None]).reshape(batch, groups, channels, math.prod(d_patches.shape[3:])),
         )
-        match = (d_patches * _take(flat, corner.place)).sum(axis=2)
+        match = (d_patches * _take(flat, corner)).sum(axis=2)
         slopes[0] = slopes[0] + match * corner.slope_y
         slopes[1] = slopes[1] + match * corner.slope_x
     return d_flat, np.stack(slopes, axis=3)
@@ -253,6 +268,7 @@ def _declare(name, modulated, params, doc):
         dtype=float_dtypes,
         gradient=gradient,
         saves="i",
+        cpu=(native("modulated_convolution" if modulated else "deformable_convolution", "deformable"),),
         numpy=_forward(modulated),
         cost=_cost,
         doc=doc,
@@ -265,6 +281,7 @@ def _declare(name, modulated, params, doc):
         shape=backward_shape,
         dtype=lambda attrs, dtypes: float_dtypes(attrs, dtypes) * count(attrs),
         num_outputs=count,
+        cpu=(native("backward_modulated_convolution" if modulated else "backward_deformable_convolution", "deformable"),),
         numpy=_backward(modulated),
         cost=_cost,
         doc=f"""Gradients of {name} in all its inputs.""",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from native_kernels import check_native
 
 import weft as mx
 
@@ -59,6 +60,72 @@ def test_gradients_of_deformable_convolution(groups):
         return mx.nd.sum(mx.nd.contrib.DeformableConvolution(*arrays, **options) * heads)
 
     check_gradients(loss, [data, offset, weight])
+
+
+def deformable_operands(options, modulated, dtype, batch=2, spatial=(9, 37)):
+    """Return the options in full and random operands whose offsets also lead out of the image, or are no numbers."""
+    rng = np.random.default_rng(5)
+    kernel, groups = options.get("kernel", (3, 2)), options.get("num_deformable_group", 1)
+    options = {"kernel": kernel, "num_filter": 6, **options}
+    rest = [options.get(name, (low, low)) for name, low in (("stride", 1), ("dilate", 1), ("pad", 0))]
+    out = [(n + 2 * pad - (k - 1) * dilate - 1) // stride + 1 for n, k, stride, dilate, pad in zip(spatial, kernel, *rest)]
+    window = kernel[0] * kernel[1] * groups
+    offset = rng.normal(0, 3, (batch, 2 * window, *out))
+    offset[rng.random(offset.shape) < 0.1] = 0
+    for place, value in enumerate([np.nan, np.inf, -np.inf, 1e30, -1e30, 1e9, -1e9]):
+        offset.reshape(-1)[place :: 97] = value
+    filters = (6, 4 // options.get("num_group", 1), *kernel)
+    shapes = [(batch, window, *out)] if modulated else []
+    shapes += [filters] if options.get("no_bias") else [filters, (6,)]
+    arrays = [rng.normal(size=(batch, 4, *spatial)), offset, *(rng.normal(size=shape) for shape in shapes)]
+    return options, [array.astype(dtype) for array in arrays], rng.normal(size=(batch, 6, *out)).astype(dtype)
+
+
+DEFORMABLE = [
+    {},
+    {"num_deformable_group": 2, "pad": (1, 2)},
+    {"num_group": 2, "stride": (2, 1), "dilate": (1, 2), "no_bias": True},
+    {"num_group": 2, "num_deformable_group": 4, "kernel": (1, 1)},
+]
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("modulated", [False, True])
+@pytest.mark.parametrize("options", DEFORMABLE, ids=str)
+def test_native_deformable_convolution_and_gradients(options, modulated, dtype):
+    name = "_contrib_ModulatedDeformableConvolution" if modulated else "_contrib_DeformableConvolution"
+    options, arrays, grad = deformable_operands(options, modulated, dtype)
+    (found,) = check_native(name, options, arrays)
+    assert np.isfinite(found).all()
+    inner = arrays if options.get("no_bias") else arrays[:-1]
+    flows = check_native(f"_backward_{name}", options, [grad, *inner])
+    assert all(np.isfinite(flow).all() and np.abs(flow).max() > 0 for flow in flows)
+
+
+@pytest.mark.parametrize("modulated", [False, True])
+def test_deformable_convolution_of_halves_and_of_nothing(modulated):
+    name = "_contrib_ModulatedDeformableConvolution" if modulated else "_contrib_DeformableConvolution"
+    options, arrays, _ = deformable_operands({}, modulated, "float32", batch=1, spatial=(5, 6))
+    arrays = [np.nan_to_num(array.clip(-3, 3)).astype("float16") for array in arrays]
+    check_native(name, options, arrays, tolerance=(2e-2, 2e-2))
+    inputs = [to_nd(array[:0] if place < 2 + modulated else array) for place, array in enumerate(arrays)]
+    for array in inputs:
+        array.attach_grad()
+    with mx.autograd.record():
+        empty = (mx.nd.contrib.ModulatedDeformableConvolution if modulated else mx.nd.contrib.DeformableConvolution)(*inputs, **options)
+    empty.backward()
+    assert empty.shape == (0, 6, 3, 5)
+    assert not inputs[-1].grad.asnumpy().any()
+
+
+def test_places_outside_do_not_read_the_first_pixel():
+    data = np.ones((1, 1, 3, 3))
+    data[0, 0, 0, 0] = np.inf
+    offset = np.full((1, 2, 3, 3), 50.0)
+    options = {"kernel": (1, 1), "num_filter": 1, "no_bias": True}
+    for found in check_native("_contrib_DeformableConvolution", options, [data, offset, np.ones((1, 1, 1, 1))]):
+        np.testing.assert_array_equal(found, 0)
 
 
 def test_gradients_of_modulated_convolution():
