@@ -163,13 +163,27 @@ cdef list check_heads(list heads):
     return roots
 
 
+cdef list last_mentions(list heads):
+    """Where each head stands last: one named several times counts once, with its last gradient, as in MXNet."""
+    cdef NDArray head
+    cdef dict places
+    cdef Py_ssize_t i
+    if len(heads) == 1:
+        return [0]
+    places = {}
+    for i in range(len(heads)):
+        head = <NDArray>heads[i]
+        places[(head.node, head.node_index)] = i
+    return list(places.values())
+
+
 def run_backward(list heads, head_grads, bint retain_graph, bint train_mode, bint create_graph, variables=None):
     """Differentiate ``heads``.
 
     Parameters
     ----------
     heads : list of NDArray
-        Where to start.
+        Where to start; one that is named several times counts once, with the gradient given last.
     head_grads : list or None
         One gradient a head; None means ones.
     retain_graph : bool
@@ -210,7 +224,7 @@ def run_backward(list heads, head_grads, bint retain_graph, bint train_mode, bin
     was_recording = set_recording(create_graph)
     was_training = set_training(train_mode)
     try:
-        for i in range(len(heads)):
+        for i in last_mentions(heads):
             head = <NDArray>heads[i]
             gradient = None if head_grads is None else head_grads[i]
             if gradient is None:

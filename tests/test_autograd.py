@@ -74,3 +74,36 @@ def test_functions_in_python_take_what_was_let_go_as_constants():
         z = Double()(y, w)
     z.backward()
     np.testing.assert_array_equal(w.grad.asnumpy(), [1, 1])
+
+
+@pytest.mark.parametrize("heads, gradients, expected", [
+    ("yzy", None, 5),
+    ("yzy", [1, 5, 10], 35),
+    ("yy", [10, None], 2),
+    ("yy", [None, 10], 20),
+    ("xyx", [3, 1, 7], 9),
+    ("wyw", None, 10),
+])  # fmt: skip
+def test_a_head_named_twice_counts_once_with_its_last_gradient(heads, gradients, expected):
+    x = nd.ones((3,))
+    x.attach_grad()
+    with autograd.record():
+        y, z = x * 2, x * 3
+        w = y * 4
+    values = {"x": x, "y": y, "z": z, "w": w}
+    if gradients is not None:
+        gradients = [None if g is None else nd.full((3,), g) for g in gradients]
+    arrays = [values[name] for name in heads]
+    got = autograd.grad(arrays, [x], gradients, retain_graph=True)[0]
+    np.testing.assert_array_equal(got.asnumpy(), np.full(3, expected))
+    autograd.backward(arrays, gradients)
+    np.testing.assert_array_equal(x.grad.asnumpy(), np.full(3, expected))
+
+
+def test_outputs_of_one_call_are_heads_of_their_own():
+    x = nd.arange(4)
+    x.attach_grad()
+    with autograd.record():
+        a, b = nd.split(x, num_outputs=2, axis=0)
+    autograd.backward([a, b, a], [nd.full((2,), 2), nd.full((2,), 3), nd.full((2,), 4)])
+    np.testing.assert_array_equal(x.grad.asnumpy(), [4, 4, 3, 3])
