@@ -76,7 +76,7 @@ def update(name, **values):
 
 
 # Cases without a gradient.
-FORWARD_ONLY = ("_update", "box_")
+FORWARD_ONLY = ("_update", "box_", "Proposal")
 
 # name -> (arrays, the call)
 CASES = {
@@ -127,6 +127,10 @@ CASES = {
     "ROIAlign 2x64x38x50, 64 of 7x7": (
         lambda: [images(2, 64, 38, 50), regions(64)],
         lambda mx, data, rois: mx.nd.contrib.ROIAlign(data, rois, pooled_size=(7, 7), spatial_scale=1 / 16, sample_ratio=2),
+    ),
+    "Proposal 1x12x38x50, 300 of 6000": (
+        lambda: [np.abs(images(1, 24, 38, 50)), images(1, 48, 38, 50) * 0.2, np.array([[600, 800, 1]], "float32")],
+        lambda mx, *inputs: mx.nd.contrib.Proposal(*inputs),
     ),
     "DeformableConvolution 4x32x56x56": (
         lambda: [images(4, 32, 56, 56), places(4, 18, 56, 56), images(32, 32, 3, 3) * 0.1, images(32)],

@@ -91,7 +91,7 @@ def _propose(attrs, scores, offsets, info):
     boxes = _moved(attrs, anchors, offsets.reshape(count, 4, height, width).transpose(2, 3, 0, 1), limit)
     chance = scores[count:].transpose(1, 2, 0).astype(np.float64)
     # The feature map can be padded beyond the image.
-    chance[int(info[0] / stride) :], chance[:, int(info[1] / stride) :] = -1, -1
+    chance[max(int(info[0] / stride), 0) :], chance[:, max(int(info[1] / stride), 0) :] = -1, -1
     least = attrs.rpn_min_size * info[2]
     small = (boxes[..., 2:] - boxes[..., :2] + 1 < least).any(axis=-1)
     grow = np.array([-1, -1, 1, 1]) * least / 2
@@ -129,6 +129,7 @@ for _name, _note in (
         visible_outputs=lambda attrs: 2 if attrs.output_score else 1,
         output_names=("output", "score"),
         gradient=zero_gradient,
+        cpu=(native("proposals", "regions"),),
         numpy=_proposals,
         cost=lambda attrs, ins, outs: 100000 + 100.0 * math.prod(ins[0]),
         doc="""Turn scores and offsets of a region proposal network into boxes (image, left, top, right, bottom), the best

@@ -206,6 +206,104 @@ template <class T> int run_detection(Kernel* self, const RunArgs* args) {
   return 0;
 }
 
+// --- proposals ----------------------------------------------------------------------------------------------------------
+
+struct Proposal {
+  Box<double> box;
+  double chance, area;
+};
+
+// Whether a is looked at before b: better, or as good and earlier; no numbers come last.
+bool is_better(const std::vector<Proposal>& all, int64_t a, int64_t b) {
+  const double first = all[size_t(a)].chance, second = all[size_t(b)].chance;
+  const bool none_a = first != first, none_b = second != second;
+  if (none_a != none_b) return none_b;
+  return first > second || (!(first < second) && a < b);
+}
+
+// One anchor moved by its offsets, clipped to the image; offsets lie `step` apart.
+template <class T>
+Box<double> moved(const ProposalShape& s, const double* anchor, double x, double y, const T* offsets, int64_t step,
+                  const double* limits) {
+  double edges[4];
+  for (int axis = 0; axis < 2; ++axis) {
+    const double shift = axis ? y : x, low = anchor[axis] + shift, high = anchor[axis + 2] + shift;
+    if (s.corners) {
+      edges[axis] = low + double(offsets[axis * step]), edges[axis + 2] = high + double(offsets[(axis + 2) * step]);
+      continue;
+    }
+    const double size = high - low + 1, center = low + 0.5 * (size - 1) + double(offsets[axis * step]) * size;
+    const double half = 0.5 * (double(std::exp(offsets[(axis + 2) * step])) * size - 1);
+    edges[axis] = center - half, edges[axis + 2] = center + half;
+  }
+  for (int i = 0; i < 4; ++i) edges[i] = std::min(std::max(edges[i], 0.0), limits[i % 2]);
+  return {edges[0], edges[1], edges[2], edges[3]};
+}
+
+template <class T> std::vector<Proposal> all_proposals(const ProposalShape& s, const T* scores, const T* offsets, const T* info) {
+  const int64_t count = int64_t(s.anchors.size()) / 4, places = s.height * s.width;
+  const double limits[2] = {double(info[1]) - 1, double(info[0]) - 1}, least = s.least * double(info[2]);
+  // The feature map can be padded beyond the image.
+  const double rows = std::trunc(double(info[0]) / s.stride), columns = std::trunc(double(info[1]) / s.stride);
+  std::vector<Proposal> all;
+  all.reserve(size_t(places * count));
+  for (int64_t place = 0; place < places; ++place)
+    for (int64_t kind = 0; kind < count; ++kind) {
+      const int64_t row = place / s.width, column = place % s.width;
+      const Box<double> box = moved(s, &s.anchors[size_t(4 * kind)], double(column) * s.stride, double(row) * s.stride,
+                                    offsets + 4 * kind * places + place, places, limits);
+      const bool inside = double(row) < rows && double(column) < columns;
+      Proposal one{box, inside ? double(scores[(count + kind) * places + place]) : -1.0, 0};
+      if (box.right - box.left + 1 < least || box.bottom - box.top + 1 < least) {
+        one.chance = -1;
+        one.box = {box.left - least / 2, box.top - least / 2, box.right + least / 2, box.bottom + least / 2};
+      }
+      one.area = (one.box.right - one.box.left + 1) * (one.box.bottom - one.box.top + 1);  // ends are inclusive
+      all.push_back(one);
+    }
+  return all;
+}
+
+// Up to s.kept proposals, best first, that overlap no better one too much.
+std::vector<const Proposal*> best_proposals(const ProposalShape& s, const std::vector<Proposal>& all) {
+  std::vector<int64_t> order(all.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = int64_t(i);
+  const int64_t total = int64_t(all.size()), best = s.best > 0 ? std::min(s.best, total) : total;
+  std::partial_sort(order.begin(), order.begin() + best, order.end(), [&](int64_t a, int64_t b) { return is_better(all, a, b); });
+  std::vector<const Proposal*> kept;
+  for (int64_t i = 0; i < best && int64_t(kept.size()) < s.kept; ++i) {
+    const Proposal& one = all[size_t(order[size_t(i)])];
+    const auto rivals = [&](const Proposal* other) {
+      const double across = std::min(other->box.right, one.box.right) - std::max(other->box.left, one.box.left) + 1;
+      const double along = std::min(other->box.bottom, one.box.bottom) - std::max(other->box.top, one.box.top) + 1;
+      const double shared = std::max(across, 0.0) * std::max(along, 0.0);
+      return !(shared / (other->area + one.area - shared) <= s.threshold);
+    };
+    if (std::none_of(kept.begin(), kept.end(), rivals)) kept.push_back(&one);
+  }
+  return kept;
+}
+
+template <class T> int run_proposals(Kernel* self, const RunArgs* args) {
+  const ProposalShape& s = spec_of<ProposalShape>(self);
+  const int64_t count = int64_t(s.anchors.size()) / 4, values = count * s.height * s.width;
+  spread(s.batch, 300.0 * double(values), [&](int64_t begin, int64_t end) {
+    for (int64_t image = begin; image < end; ++image) {
+      const auto all = all_proposals(s, input_of<T>(args, 0) + 2 * image * values, input_of<T>(args, 1) + 4 * image * values,
+                                     input_of<T>(args, 2) + 3 * image);
+      const auto kept = best_proposals(s, all);
+      T* out = output_of<T>(args, 0) + image * s.kept * 5;
+      for (int64_t i = 0; i < s.kept; ++i, out += 5) {
+        const Proposal& one = *kept[size_t(i) % kept.size()];  // too few survivors are repeated
+        const T row[5] = {T(image), T(one.box.left), T(one.box.top), T(one.box.right), T(one.box.bottom)};
+        std::copy_n(row, 5, out);
+        output_of<T>(args, 1)[image * s.kept + i] = T(one.chance);
+      }
+    }
+  });
+  return 0;
+}
+
 // --- regions ------------------------------------------------------------------------------------------------------------
 
 // The image of a region (number, left, top, right, bottom), or -1.
@@ -514,6 +612,11 @@ Kernel* make_backward_suppression(const SuppressionShape& shape) {
 Kernel* make_detection(const DetectionShape& shape) {
   return choose_kernel(shape.type, run_detection<float>, run_detection<double>,
                        200 + double(shape.batch * shape.anchors) * (100.0 + double(shape.classes)), shape);
+}
+
+Kernel* make_proposals(const ProposalShape& s) {
+  const double boxes = double(s.batch * s.height * s.width) * double(s.anchors.size()) / 4;
+  return choose_kernel(s.type, run_proposals<float>, run_proposals<double>, 1000 + 300 * boxes, s);
 }
 
 Kernel* make_region_maximum(const RegionShape& shape) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "ops/cpu/loops.hpp"
 #include "ops/kernel.hpp"
@@ -36,6 +37,16 @@ struct DetectionShape {
   double deviations[4];
 };
 Kernel* make_detection(const DetectionShape& shape);  // (probabilities, offsets, anchors) -> rows (class, score, box)
+
+struct ProposalShape {
+  DType type;
+  int64_t batch, height, width;  // of the feature maps
+  int64_t best, kept;            // so many boxes are looked at (all when not positive), and returned
+  double threshold, least, stride;
+  bool corners;                 // offsets are those of the corners
+  std::vector<double> anchors;  // corners around the first place, four for each
+};
+Kernel* make_proposals(const ProposalShape& shape);  // (scores, offsets, image sizes) -> rows (image, box), scores
 
 struct RegionShape {
   DType type;

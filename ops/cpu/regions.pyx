@@ -8,10 +8,12 @@ import math
 
 from libc.stdint cimport int64_t
 from libcpp cimport bool as cbool
+from libcpp.vector cimport vector
 
 from ..kernel cimport CKernel, Kernel, kernel_or_none
 from .elementwise cimport DType, dtype_code
 
+from ..contrib_proposal import base_anchors
 from .widened import takes_halves
 
 cdef extern from "ops/cpu/regions.hpp" namespace "weft" nogil:
@@ -33,6 +35,13 @@ cdef extern from "ops/cpu/regions.hpp" namespace "weft" nogil:
         cbool clip, across
         double[4] deviations
 
+    cdef cppclass ProposalShape:
+        DType type
+        int64_t batch, height, width, best, kept
+        double threshold, least, stride
+        cbool corners
+        vector[double] anchors
+
     cdef cppclass RegionShape:
         DType type
         int64_t batch, channels, height, width, regions, rows, columns
@@ -51,6 +60,7 @@ cdef extern from "ops/cpu/regions.hpp" namespace "weft" nogil:
     CKernel* make_suppression(const SuppressionShape& shape)
     CKernel* make_backward_suppression(const SuppressionShape& shape)
     CKernel* make_detection(const DetectionShape& shape)
+    CKernel* make_proposals(const ProposalShape& shape)
     CKernel* make_region_maximum(const RegionShape& shape)
     CKernel* make_backward_region_maximum(const RegionShape& shape)
     CKernel* make_region_average(const RegionShape& shape)
@@ -118,6 +128,22 @@ def multibox_detection(attrs, in_specs, out_specs) -> Kernel | None:
     for i in range(4):
         shape.deviations[i] = attrs.variances[i]
     return kernel_or_none(make_detection(shape))
+
+
+@takes_halves
+def proposals(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_contrib_Proposal`` and ``_contrib_MultiProposal``."""
+    cdef ProposalShape shape
+    scores = in_specs[0]
+    if not _fits([*in_specs, *out_specs]):
+        return None
+    shape.type = dtype_code(scores.dtype)
+    shape.batch, shape.height, shape.width = scores.shape[0], scores.shape[2], scores.shape[3]
+    shape.best, shape.kept = attrs.rpn_pre_nms_top_n, attrs.rpn_post_nms_top_n
+    shape.threshold, shape.least, shape.stride = attrs.threshold, attrs.rpn_min_size, attrs.feature_stride
+    shape.corners = attrs.iou_loss
+    shape.anchors = base_anchors(attrs.feature_stride, attrs.scales, attrs.ratios).ravel().tolist()
+    return kernel_or_none(make_proposals(shape))
 
 
 cdef RegionShape _regions(attrs, data, rois):

@@ -39,6 +39,23 @@ def test_overlaps(layout, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
+    "more", [{}, {"iou_loss": True}, {"rpn_pre_nms_top_n": 40, "threshold": 0.3}, {"rpn_pre_nms_top_n": -1, "rpn_min_size": 24}], ids=str
+)
+def test_proposals(more, dtype):
+    rng = np.random.default_rng(7)
+    attrs = {"rpn_post_nms_top_n": 50, "scales": (2, 4), "ratios": (0.5, 1), "feature_stride": 8, **more}
+    scores, offsets = rng.random((3, 8, 6, 7)).astype(dtype), rng.normal(0, 0.3, (3, 16, 6, 7)).astype(dtype)
+    scores[:, :, 2] = scores[:, :, 1]  # equals stay in order
+    scores[1, 5, 3, 3], offsets[1, 6, 4, 4] = np.nan, np.nan
+    # The second image is smaller than its feature map, the third has no pixels.
+    info = np.array([[48, 56, 1], [30, 40, 0.5], [-20, 9, 1]], dtype)
+    for name in ("_contrib_Proposal", "_contrib_MultiProposal"):
+        boxes, chances = check_native(name, attrs, [scores, offsets, info])
+        assert len(np.unique(boxes[:50], axis=0)) > 3 and (chances[:3] > 0.5).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
     "more",
     [
         {},
