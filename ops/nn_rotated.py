@@ -9,10 +9,14 @@ from typing import Any
 import numpy as np
 
 from . import rules
+from .nn_common import native
 from .registry import Float, Int, Shape, operator
 
 Array = np.ndarray
 Sizes = tuple[int, ...]
+
+
+_MOST_SAMPLES = 10**8  # of one bin
 
 
 def _shape(attrs: Any, shapes: Sequence[Sizes]) -> list[Sizes]:
@@ -47,11 +51,18 @@ def _forward(attrs: Any, ins: Sequence[Array], outs: Sequence[Array]) -> None:
     data, rois = ins
     height, width = attrs.pooled_size
     for out, (batch, centre_x, centre_y, roi_width, roi_height, degrees) in zip(outs[0], rois.astype(np.float64)):
+        # Regions of no image, without an end, or with more samples than are of use read nothing.
+        if not (-1 < batch < len(data) and np.isfinite([centre_x, centre_y, roi_width, roi_height, degrees]).all()):
+            out[...] = 0
+            continue
         centre_x, centre_y = centre_x * attrs.spatial_scale, centre_y * attrs.spatial_scale
         roi_width, roi_height = max(roi_width * attrs.spatial_scale, 1), max(roi_height * attrs.spatial_scale, 1)
         per_bin = attrs.sampling_ratio
         samples_y = per_bin if per_bin > 0 else math.ceil(roi_height / height)
         samples_x = per_bin if per_bin > 0 else math.ceil(roi_width / width)
+        if samples_y * samples_x > _MOST_SAMPLES:
+            out[...] = 0
+            continue
         across = _grid(roi_height, height, samples_y)[:, None, :, None]
         along = _grid(roi_width, width, samples_x)[None, :, None, :]
         cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
@@ -70,6 +81,7 @@ operator(
     ),
     shape=_shape,
     dtype=rules.float_dtype,
+    cpu=(native("rotated_roi_align", "regions"),),
     numpy=_forward,
     doc="Mean of samples in each bin of rotated regions. There is no gradient, as in MXNet.",
     input_docs={"rois": "Regions: index of the image, centre x and y, width, height, angle in degrees."},

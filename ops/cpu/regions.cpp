@@ -304,6 +304,86 @@ template <class T> int run_proposals(Kernel* self, const RunArgs* args) {
   return 0;
 }
 
+// --- rotated regions ------------------------------------------------------------------------------------------------------
+
+// A sample between four pixels, two of which are neighbours in each row.
+template <class T> struct Point {
+  int64_t upper, lower, right;  // right: 0 at the edge, else 1
+  T share[4];
+};
+
+// Calls body(y, x) for the samples of one bin.
+template <class Body> void each_sample(double y, double x, double step_y, double step_x, int64_t down, int64_t across, const Body& body) {
+  for (int64_t i = 0; i < down; ++i)
+    for (int64_t j = 0; j < across; ++j) body(y + step_y * (double(i) + 0.5) / double(down), x + step_x * (double(j) + 0.5) / double(across));
+}
+
+// Where the samples of a region's bins lie.
+template <class T> struct RotatedRegion {
+  const RegionShape& s;
+  double center_x, center_y, width, height, cosine, sine;
+  double down, across;  // samples of a bin
+
+  RotatedRegion(const RegionShape& shape, const T* region)
+      : s(shape),
+        center_x(double(region[1]) * s.scale),
+        center_y(double(region[2]) * s.scale),
+        width(std::max(double(region[3]) * s.scale, 1.0)),
+        height(std::max(double(region[4]) * s.scale, 1.0)) {
+    const double angle = double(region[5]) * (std::acos(-1.0) / 180);
+    cosine = std::cos(angle), sine = std::sin(angle);
+    down = s.samples > 0 ? double(s.samples) : std::ceil(height / double(s.rows));
+    across = s.samples > 0 ? double(s.samples) : std::ceil(width / double(s.columns));
+  }
+  bool usable() const { return down * across <= 1e8 && std::isfinite(center_x + center_y + width + height + cosine); }
+
+  void find(int64_t bin, std::vector<Point<T>>* points) const {
+    const double step_y = height / double(s.rows), step_x = width / double(s.columns), count = down * across;
+    points->clear();
+    each_sample(step_y * double(bin / s.columns) - height / 2, step_x * double(bin % s.columns) - width / 2, step_y, step_x,
+                int64_t(down), int64_t(across), [&](double v, double u) {
+      double x = u * cosine + v * sine + center_x, y = v * cosine - u * sine + center_y;
+      if (!(y >= -1 && y <= double(s.height) && x >= -1 && x <= double(s.width))) return;
+      x = std::min(std::max(x, 0.0), double(s.width - 1)), y = std::min(std::max(y, 0.0), double(s.height - 1));
+      const int64_t left = int64_t(x), top = int64_t(y);
+      const double in_x = x - double(left), in_y = y - double(top);
+      points->push_back({top * s.width + left, std::min(top + 1, s.height - 1) * s.width + left, left + 1 < s.width ? 1 : 0,
+                         {T((1 - in_y) * (1 - in_x) / count), T((1 - in_y) * in_x / count), T(in_y * (1 - in_x) / count),
+                          T(in_y * in_x / count)}});
+    });
+  }
+};
+
+template <class T> int64_t image_of(const RegionShape& s, const T* region);
+
+template <class T> int run_rotated_average(Kernel* self, const RunArgs* args) {
+  const RegionShape& s = spec_of<RegionShape>(self);
+  const int64_t bins = s.rows * s.columns;
+  spread(s.regions, 40.0 * double(s.channels * bins), [&](int64_t begin, int64_t end) {
+    std::vector<Point<T>> points;
+    for (int64_t number = begin; number < end; ++number) {
+      const T* given = input_of<T>(args, 1) + 6 * number;
+      T* out = output_of<T>(args, 0) + number * s.channels * bins;
+      std::fill_n(out, s.channels * bins, T(0));
+      const RotatedRegion<T> region(s, given);
+      const int64_t image = image_of(s, given);
+      if (image < 0 || !region.usable()) continue;
+      for (int64_t bin = 0; bin < bins; ++bin) {
+        region.find(bin, &points);
+        for (int64_t channel = 0; channel < s.channels; ++channel) {
+          const T* plane = input_of<T>(args, 0) + (image * s.channels + channel) * s.height * s.width;
+          T total = 0;
+          for (const Point<T>& at : points)
+            total += plane[at.upper] * at.share[0] + plane[at.upper + at.right] * at.share[1] + plane[at.lower] * at.share[2] +
+                     plane[at.lower + at.right] * at.share[3];
+          out[channel * bins + bin] = total;
+        }
+      }
+    }
+  });
+  return 0;
+}
+
 // --- regions ------------------------------------------------------------------------------------------------------------
 
 // The image of a region (number, left, top, right, bottom), or -1.
@@ -626,6 +706,10 @@ Kernel* make_region_maximum(const RegionShape& shape) {
 Kernel* make_backward_region_maximum(const RegionShape& shape) {
   return choose_kernel(shape.type, run_backward_region_maximum<float>, run_backward_region_maximum<double>, region_cost(shape),
                        shape);
+}
+
+Kernel* make_rotated_average(const RegionShape& shape) {
+  return choose_kernel(shape.type, run_rotated_average<float>, run_rotated_average<double>, region_cost(shape), shape);
 }
 
 Kernel* make_region_average(const RegionShape& shape) {

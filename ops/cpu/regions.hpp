@@ -69,6 +69,7 @@ Kernel* make_backward_grouped_average(const GroupedShape& shape);  // (out_grad,
 
 Kernel* make_region_maximum(const RegionShape& shape);           // (data, regions) -> maxima, their places (double)
 Kernel* make_backward_region_maximum(const RegionShape& shape);  // (out_grad, data, regions, places) -> d_data
+Kernel* make_rotated_average(const RegionShape& shape);          // (data, rotated regions) -> out
 Kernel* make_region_average(const RegionShape& shape);           // (data, regions) -> out
 Kernel* make_backward_region_average(const RegionShape& shape);  // (out_grad, data, regions) -> d_data
 

@@ -63,6 +63,7 @@ cdef extern from "ops/cpu/regions.hpp" namespace "weft" nogil:
     CKernel* make_proposals(const ProposalShape& shape)
     CKernel* make_region_maximum(const RegionShape& shape)
     CKernel* make_backward_region_maximum(const RegionShape& shape)
+    CKernel* make_rotated_average(const RegionShape& shape)
     CKernel* make_region_average(const RegionShape& shape)
     CKernel* make_backward_region_average(const RegionShape& shape)
 
@@ -188,6 +189,17 @@ def backward_roi_align(attrs, in_specs, out_specs) -> Kernel | None:
     if not _fits([*in_specs, *out_specs]):
         return None
     return kernel_or_none(make_backward_region_average(_regions(attrs, in_specs[1], in_specs[2])))
+
+
+@takes_halves
+def rotated_roi_align(attrs, in_specs, out_specs) -> Kernel | None:
+    """Build ``_contrib_RROIAlign``."""
+    cdef RegionShape shape
+    if not _fits([*in_specs, *out_specs]):
+        return None
+    shape = _regions(attrs, in_specs[0], in_specs[1])
+    shape.samples = attrs.sampling_ratio
+    return kernel_or_none(make_rotated_average(shape))
 
 
 cdef GroupedShape _grouped(attrs, data, rois):

@@ -38,6 +38,17 @@ def test_overlaps(layout, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("samples", [-1, 3])
+def test_rotated_regions(samples, dtype):
+    rng = np.random.default_rng(8)
+    rois = np.concatenate([np.arange(9)[:, None] % 2, rng.uniform(-5, 40, (9, 4)), rng.uniform(-400, 400, (9, 1))], axis=1)
+    rois[3, 0], rois[4, 0], rois[5, 1], rois[6, 3], rois[7, 5] = -1, 2, np.nan, 1e30 if samples < 0 else 50, np.inf
+    attrs = {"pooled_size": (3, 2), "spatial_scale": 0.5, "sampling_ratio": samples}
+    (found,) = check_native("_contrib_RROIAlign", attrs, [rng.normal(size=(2, 3, 11, 13)).astype(dtype), rois.astype(dtype)])
+    assert not found[[3, 4, 5, 7]].any() and np.abs(found[[0, 1, 2]]).max() > 0.1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     "more", [{}, {"iou_loss": True}, {"rpn_pre_nms_top_n": 40, "threshold": 0.3}, {"rpn_pre_nms_top_n": -1, "rpn_min_size": 24}], ids=str
 )
