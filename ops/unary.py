@@ -427,7 +427,9 @@ def _clip(attrs: Any, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> 
         low, high = (int(max(min(v, info.max), info.min)) for v in (attrs.a_min, attrs.a_max))
     else:
         low, high = attrs.a_min, attrs.a_max
-    outs[0][...] = np.minimum(np.maximum(x, x.dtype.type(low)), x.dtype.type(high))
+    low, high = x.dtype.type(low), x.dtype.type(high)
+    # The upper limit is asked first: it wins where the limits are the wrong way round (clip_gradient=-1 of optimizers).
+    outs[0][...] = np.where(x > high, high, np.where(x < low, low, x))
 
 
 def _backward_clip(attrs: Any, ins: Sequence[np.ndarray], outs: Sequence[np.ndarray]) -> None:

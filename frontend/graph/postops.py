@@ -41,7 +41,7 @@ def function_of(node: Node) -> Function | None:
         return Function(attrs.act_type, attrs.slope)
     if name == "LeakyReLU" and attrs.act_type == "gelu":
         return Function("gelu")
-    if name == "clip":
+    if name == "clip" and attrs.a_min <= attrs.a_max:
         return Function("clip", attrs.a_min, attrs.a_max)
     return None
 

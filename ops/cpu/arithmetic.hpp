@@ -42,11 +42,11 @@ template <class T> inline T saturate(double value) {
   return T(value);
 }
 
-// Keeps x within [low, high].
+// Keeps x within [low, high]; where low > high, high is asked first, as in MXNet.
 template <class T> struct Clip {
   T low, high;
   explicit Clip(const double* p) : low(saturate<T>(p[0])), high(saturate<T>(p[1])) {}
-  inline T operator()(T x) const { return x < low ? low : (x > high ? high : x); }
+  inline T operator()(T x) const { return x > high ? high : (x < low ? low : x); }
 };
 // The gradient passes where x is not outside [low, high]: also where x is not a number.
 template <class T> struct ClipGrad {

@@ -105,7 +105,7 @@ void block(const Chain& chain, const int* codes, const float* const* operands, b
       case 2 * ChainCode::kClip:
       case 2 * ChainCode::kClip + 1: {
         const V low = WEFT_SPLAT(op.low), high = WEFT_SPLAT(op.high);
-#define WEFT_CLIP(i) v##i = (v##i < low) ? low : ((v##i > high) ? high : v##i);
+#define WEFT_CLIP(i) v##i = (v##i > high) ? high : ((v##i < low) ? low : v##i);
         WEFT_EIGHT(WEFT_CLIP)
         break;
       }

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import weft as mx
+from weft import nd
 from weft.ops.cpu import elementwise
 from weft.ops.cpu.runner import run_kernel
 
@@ -304,3 +306,15 @@ def test_large_broadcast_results(shapes):
     a, b = (np.random.default_rng(k).standard_normal(shape, dtype="float32") for k, shape in enumerate(shapes))
     np.testing.assert_array_equal(compute(elementwise.ufunc_builder("subtract"), [a, b], (3000, 3001)), a - b)
     np.testing.assert_array_equal(compute(elementwise.ufunc_builder("subtract"), [b, a], (3000, 3001)), b - a)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "int8"])
+def test_clip_asks_its_upper_limit_first(dtype):
+    """As MXNet 1.9.1 answers where the limits are the wrong way round."""
+    x = nd.array(np.array([-3, -1, 0, 1, 3]).repeat(20), dtype=dtype)
+    np.testing.assert_array_equal(nd.clip(x, 1, -1).asnumpy(), np.array([1, 1, -1, -1, -1]).repeat(20))
+    layer = mx.sym.Convolution(mx.sym.Variable("x"), mx.sym.Variable("w"), kernel=(1, 1), num_filter=8, no_bias=True)
+    data, weight = nd.array(np.linspace(-3, 3, 128).reshape(1, 8, 4, 4)), nd.array(np.eye(8).reshape(8, 8, 1, 1))
+    for net in (mx.sym.clip(layer, 1, -1), mx.sym.clip(layer + 0.0, 1, -1) * 2.0 / 2.0):
+        out = net.bind(mx.cpu(), {"x": data, "w": weight}, grad_req="null").forward(is_train=False)[0]
+        np.testing.assert_array_equal(out.asnumpy(), np.where(data.asnumpy() > -1, -1, 1))
