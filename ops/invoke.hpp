@@ -81,7 +81,7 @@ inline int run_kernel(const Call& call, char* error) {
   }
   if (!failed) {
     RunArgs args{all, all + call.n_inputs, call.scalars, call.seed, call.counter, error};
-    failed = call.info->kernel->run(call.info->kernel, &args);
+    failed = call.info->kernel->call(&args);
   }
   if (all != pointers) delete[] all;
   return failed;

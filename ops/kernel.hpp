@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
+#include <new>
 
 namespace weft {
 
@@ -35,6 +37,16 @@ struct Kernel {
   Kernel(int (*run_)(Kernel*, const RunArgs*), void (*destroy_)(Kernel*), double cost,
          uint32_t flags_ = 0)
       : run(run_), destroy(destroy_), cost_ns(cost), refs(1), flags(flags_) {}
+
+  // Whoever runs a kernel does it so: no exception of missing memory goes further.
+  int call(const RunArgs* args) {
+    try {
+      return run(this, args);
+    } catch (const std::bad_alloc&) {
+      std::snprintf(args->error, kErrorBytes, "out of memory for what the operator keeps meanwhile");
+      return 1;
+    }
+  }
 };
 
 inline void kernel_retain(Kernel* kernel) { kernel->refs.fetch_add(1, std::memory_order_relaxed); }

@@ -11,7 +11,7 @@ cdef extern from "ops/kernel.hpp" namespace "weft" nogil:
         char* error
 
     cdef cppclass CKernel "weft::Kernel":
-        int (*run)(CKernel* self, const RunArgs* args)
+        int call(const RunArgs* args)
         void (*destroy)(CKernel* self)
         double cost_ns
         uint32_t flags

@@ -68,7 +68,7 @@ cdef class Kernel:
         args.seed, args.counter = seed, counter
         args.error = error
         with nogil:
-            failed = self.pointer.run(self.pointer, &args)
+            failed = self.pointer.call(&args)
         if failed:
             raise MXNetError(bytes(error).rstrip(b"\0").decode(errors="replace"))
 

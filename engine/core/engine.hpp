@@ -272,7 +272,8 @@ WEFT_API int core_count();
 WEFT_API void set_core_count(int cores);  // also stops and restarts the workers
 WEFT_API int acquire_cores(int wanted);   // how many this thread may use now, itself included
 WEFT_API void release_cores(int granted);
-// Calls body(context, begin, end) over [0, n) in pieces of at least `grain`, on the free cores.
+// Calls body(context, begin, end) over [0, n) in pieces of at least `grain`, on the free cores. Where a piece threw
+// std::bad_alloc, on whatever core, so does this, and pieces not begun are left out.
 WEFT_API void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t),
                            void* context);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <new>
 
 #include "engine.hpp"
 #include "scheduler.hpp"
@@ -25,6 +26,7 @@ struct Loop : Joinable {
   void (*body)(void*, int64_t, int64_t);
   void* context;
   int most_helpers;
+  std::atomic<bool> no_memory{false};
 };
 
 bool take_piece(Loop* loop, int64_t* begin, int64_t* end) {
@@ -43,7 +45,12 @@ bool take_piece(Loop* loop, int64_t* begin, int64_t* end) {
 void run_pieces(Joinable* self) {
   Loop* loop = static_cast<Loop*>(self);
   int64_t begin, end;
-  while (take_piece(loop, &begin, &end)) loop->body(loop->context, begin, end);
+  try {
+    while (take_piece(loop, &begin, &end)) loop->body(loop->context, begin, end);
+  } catch (const std::bad_alloc&) {
+    loop->no_memory.store(true, std::memory_order_relaxed);
+    loop->next.store(loop->n, std::memory_order_relaxed);
+  }
 }
 
 bool pieces_left(Joinable* self) {
@@ -161,6 +168,7 @@ void parallel_for(int64_t n, int64_t grain, void (*body)(void*, int64_t, int64_t
   call_helpers(helpers);
   run_pieces(&loop);
   close_joinable(&loop);
+  if (loop.no_memory.load(std::memory_order_relaxed)) throw std::bad_alloc();
 }
 
 }  // namespace weft

@@ -330,7 +330,7 @@ int Program::run_in_order(uint32_t begin, uint32_t end) {
     // Nothing lies between the end of a step and the start of the next: one reading of the clock is both.
     uint64_t now = ticks();
     for (; step != last; ++step) {
-      int failed = step->kernel->run(step->kernel, &step->args);
+      int failed = step->kernel->call(&step->args);
       uint64_t started = now;
       now = ticks();
       trace_inline(step->name, started, now);
@@ -338,7 +338,7 @@ int Program::run_in_order(uint32_t begin, uint32_t end) {
     }
   } else {
     for (; step != last; ++step)
-      if (__builtin_expect(step->kernel->run(step->kernel, &step->args), 0)) break;
+      if (__builtin_expect(step->kernel->call(&step->args), 0)) break;
   }
   if (step == last) return 0;
   failed_ = step - steps_.data();

@@ -257,7 +257,7 @@ void Program::run_step(ParallelRun* run, Participant* here, uint32_t number) {
   if (use != here->use) set_core_use(here->use = use);
   bool traced = tracing.load(std::memory_order_relaxed);
   uint64_t started = traced ? ticks() : 0;
-  int failed = step.kernel->run(step.kernel, &args);
+  int failed = step.kernel->call(&args);
   if (traced) trace_inline(step.name, started, ticks());
   if (failed) {
     std::lock_guard<std::mutex> guard(run->mutex);

@@ -79,7 +79,7 @@ def run_kernel(Kernel kernel not None, inputs, outputs, scalars=(), uint64_t see
     error[0] = 0
     with nogil:
         for _round in range(repeat):
-            result = pointer.run(pointer, &args)
+            result = pointer.call(&args)
             if result:
                 break
     free(pointers)

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 #include <random>
 #include <thread>
 #include <vector>
@@ -416,6 +417,26 @@ void test_parallel_for() {
     for (int hits : sum.hits) CHECK(hits == 20);
 }
 
+// A piece without memory, on any of the threads, is the caller's exception; the next loop runs.
+void test_loop_without_memory() {
+  set_core_count(4);
+  for (int64_t place = 0; place < 400; place += 7) {
+    bool thrown = false;
+    try {
+      parallel_for(400, 1, [](void* context, int64_t begin, int64_t end) {
+        if (int64_t at = *static_cast<int64_t*>(context); begin <= at && at < end) throw std::bad_alloc();
+        std::this_thread::yield();
+      }, &place);
+    } catch (const std::bad_alloc&) {
+      thrown = true;
+    }
+    CHECK(thrown);
+  }
+  Sum sum{std::vector<int>(1000), 1};
+  CHECK(loop_task(&sum, nullptr) == 0);
+  for (int hits : sum.hits) CHECK(hits == 1);
+}
+
 // --- storage ------------------------------------------------------------------------------------
 
 void test_storage() {
@@ -546,6 +567,7 @@ int main(int argc, char** argv) {
   test_nested_waits();
   test_waiting_threads_work();
   test_parallel_for();
+  test_loop_without_memory();
   test_storage();
   test_bulk();
   test_streams(scale);

@@ -1,5 +1,8 @@
 """Deformable convolution and the Hawkes likelihood: special cases, gradients by differences, one answer of MXNet."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from native_kernels import check_native
@@ -195,3 +198,30 @@ def test_gradients_of_position_sensitive_pooling(shifted):
         return mx.nd.sum(mx.nd.contrib.DeformablePSROIPooling(inner, rois, *shifts, **options) * heads)
 
     check_gradients(loss, [data, draw(2, 2, 2, 2)] if shifted else [data])
+
+
+STARVED = """
+import resource
+import weft as mx
+x = mx.nd.zeros((1, 32, 96, 96))
+offset, weight = mx.nd.zeros((1, 98, 96, 96)), mx.nd.zeros((8, 32, 7, 7))
+for array in (x, offset, weight):
+    array.attach_grad()
+layer = {"kernel": (7, 7), "pad": (3, 3), "num_filter": 8, "no_bias": True}
+with mx.autograd.record():
+    y = mx.nd.contrib.DeformableConvolution(x, offset, weight, **layer)
+y.wait_to_read()
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (16 << 20), -1))
+y.backward()
+try:
+    x.grad.wait_to_read()
+except mx.MXNetError as error:
+    print("out of memory" in str(error), (mx.nd.ones(4) + 1).asnumpy().sum())
+"""
+
+
+def test_no_memory_for_gradients_is_an_error_of_the_operator():
+    """What the gradients of an image keep meanwhile takes 115 MB; the engine goes on."""
+    done = subprocess.run([sys.executable, "-c", STARVED], capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["True", "8.0"], done.stderr
