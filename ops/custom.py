@@ -122,6 +122,7 @@ operator(
     gradient=_gradient,
     loss=lambda attrs: attrs.description.is_loss,
     uses_train=True,
+    opaque=True,
     numpy=lambda attrs, ins, outs: attrs.description.forward(attrs.train, ins, outs),
     cost=lambda attrs, ins, outs: 1e6,
     doc="""Run an operator that was registered with ``mx.operator.register``.""",

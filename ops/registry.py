@@ -168,6 +168,7 @@ class Operator:
         "name",
         "num_outputs",
         "numpy",
+        "opaque",
         "output_names",
         "param_by_name",
         "params",
@@ -333,7 +334,7 @@ class Operator:
 
     def acts_on_zeros(self, attrs: Attrs, train: bool) -> bool:
         """Whether the gradient runs even where none flows back: losses read none, training moves states, programs do anything."""
-        return self.is_loss(attrs) or (train and bool(self.state_names(attrs))) or self.name == "Custom"
+        return self.is_loss(attrs) or (train and bool(self.state_names(attrs))) or self.opaque
 
     def inplace_pairs(self, attrs: Attrs) -> tuple[tuple[int, int], ...]:
         """Return the (input, output) pairs that may share storage."""
@@ -480,6 +481,7 @@ def operator(
     random: bool = False,
     uses_train: bool = False,
     loss: bool | Callable[[Attrs], bool] = False,
+    opaque: bool = False,
     cpu: Sequence[Callable[..., Any]] = (),
     numpy: Callable[..., Any] | None = None,
     cost: float | Callable[..., float] | None = None,
@@ -538,6 +540,8 @@ def operator(
         The kernel needs random numbers; it depends on the training mode.
     loss : bool or callable
         The gradient function does not read the gradient of the output: the operator is where backward begins.
+    opaque : bool
+        It runs a program's own code, which may do anything: its calls are neither merged nor repeated.
     cpu : sequence of callables
         Kernel builders ``(attrs, in_specs, out_specs) -> kernel or None``, best first.
     numpy : callable, optional
@@ -591,6 +595,7 @@ def operator(
     op.random = random
     op.uses_train = uses_train
     op.loss = loss
+    op.opaque = opaque
     op.cpu = tuple(builder for builder in cpu if builder is not None)
     op.numpy = numpy
     op.cost = cost

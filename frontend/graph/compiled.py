@@ -23,6 +23,7 @@ from .structure import structure_of
 
 __all__ = ["Compiled", "Plans", "build", "plans"]
 
+
 class Compiled:
     """A graph after all passes, and the program that runs it.
 

@@ -321,7 +321,7 @@ cdef class Backward:
         cdef Node source
         cdef Py_ssize_t number = self.calls.of(node)
         if number == <Py_ssize_t>self.repeats.size():
-            self.repeats.push_back(<char>(node.op.name != "Custom"))
+            self.repeats.push_back(<char>(not node.op.opaque))
         if not self.repeats[number] or node.subgraphs:
             return -1
         self.situations.add(<uint64_t>number)

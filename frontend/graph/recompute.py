@@ -97,7 +97,7 @@ def _may_repeat(node: Node) -> bool:
     op = node.op
     if op is None or op.random or op.mutates or node.controls or node.subgraphs or node.cached:
         return False
-    return op.name != "Custom"
+    return not op.opaque
 
 
 def _cost(node: Node) -> float:

@@ -123,7 +123,7 @@ cdef class Facts:
     cdef bint identity    # it may give back its first input
 
     def __init__(self, op):
-        self.pure = not (op.random or op.uses_train or op.mutates or op.name == "Custom")
+        self.pure = not (op.random or op.uses_train or op.mutates or op.opaque)
         self.joins = op.name in RESHAPES or op.name == "transpose" or op.name in SHAPE_ONLY
         self.identity = op.name in IDENTITIES or op.name in SAME_SPEC or op.name in NEUTRAL or op.name in ("transpose", "slice", "Dropout")
 

@@ -30,6 +30,18 @@ cdef extern from "ops/cpu/spatial.hpp" namespace "weft" nogil:
     CKernel* make_spatial_transformer(const SampleShape& shape)
     CKernel* make_backward_spatial_transformer(const SampleShape& shape)
 
+cdef extern from "ops/cpu/separable.hpp" namespace "weft" nogil:
+    cdef cppclass LineMixes:
+        vector[int64_t] first, begin
+        vector[double] weights
+
+    cdef cppclass SeparableShape:
+        DType type
+        int64_t planes, height, width
+        LineMixes rows, columns
+
+    CKernel* make_separable(const SeparableShape& shape)
+
 
 cdef bint _fits(in_specs, out_specs):
     return all([spec.size for spec in (*in_specs, *out_specs)])
@@ -57,19 +69,6 @@ cdef SampleShape _images(data, out):
 cdef bint _reads(in_specs, out_specs, data):
     """Whether places in the images can be counted with 32 bits."""
     return _fits(in_specs, out_specs) and data.shape[2] * data.shape[3] < 2**31
-
-
-cdef extern from "ops/cpu/separable.hpp" namespace "weft" nogil:
-    cdef cppclass LineMixes:
-        vector[int64_t] first, begin
-        vector[double] weights
-
-    cdef cppclass SeparableShape:
-        DType type
-        int64_t planes, height, width
-        LineMixes rows, columns
-
-    CKernel* make_separable(const SeparableShape& shape)
 
 
 cdef LineMixes _mixes(matrix):
